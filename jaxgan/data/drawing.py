@@ -1,0 +1,86 @@
+"""Landmark images drawn from keypoints on the device."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+# (points in drawing order, closed, RGB of 255); the outer lips are not drawn.
+CURVES: tuple[tuple[range, bool, tuple[int, int, int]], ...] = (
+    (range(0, 17), False, (0, 128, 0)),  # jaw
+    (range(17, 22), False, (255, 165, 0)),  # brows
+    (range(22, 27), False, (255, 165, 0)),
+    (range(27, 31), False, (0, 0, 255)),  # nose
+    (range(31, 36), False, (0, 0, 255)),
+    (range(36, 42), True, (255, 0, 0)),  # eyes
+    (range(42, 48), True, (255, 0, 0)),
+    (range(60, 68), True, (255, 192, 203)),  # inner lips
+)
+
+
+def _segments() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    starts, ends, owners = [], [], []
+    for curve, (points, closed, _) in enumerate(CURVES):
+        order = [*points, points[0]] if closed else [*points]
+        starts += order[:-1]
+        ends += order[1:]
+        owners += [curve] * (len(order) - 1)
+    return np.array(starts), np.array(ends), np.array(owners)
+
+
+_START, _END, _OWNER = _segments()
+
+
+class Landmarks(NamedTuple):
+    """Landmarks as networks read them."""
+
+    keypoints: jax.Array  # [B, 68, 2], (x, y), in [-1, 1] across the image
+    image: jax.Array  # [B, R, R, 3] in [-1, 1], drawn
+
+
+def draw_landmarks(keypoints: jax.Array, resolution: int) -> jax.Array:
+    """Landmark images of iBUG-68 keypoints: coloured one-pixel lines on black, antialiased (report, figure 1).
+
+    A pixel's coverage by a curve is 1 - d, at least 0, for the distance d in pixels from its centre to the curve, and later
+    curves are painted over earlier ones.
+
+    Args:
+      keypoints: [B, 68, 2], (x, y) in pixels of the image; pixel centres lie at integer + 0.5.
+      resolution: width and height of the image.
+
+    Returns:
+      [B, resolution, resolution, 3] float32 in [0, 1].
+    """
+    keypoints = jnp.asarray(keypoints, jnp.float32)
+    if keypoints.ndim != 3 or keypoints.shape[1:] != (68, 2):
+        raise ValueError(f"keypoints must be [B, 68, 2], got {list(keypoints.shape)}")
+    return _draw(keypoints, resolution)
+
+
+@partial(jax.jit, static_argnums=1)
+def _draw(keypoints: jax.Array, resolution: int) -> jax.Array:
+    centres = jnp.arange(resolution, dtype=jnp.float32) + 0.5
+    image = jnp.zeros((keypoints.shape[0], resolution, resolution, 3), jnp.float32)
+    for curve, (_, _, colour) in enumerate(CURVES):
+        mine = np.flatnonzero(_OWNER == curve)
+        start, end = keypoints[:, _START[mine]], keypoints[:, _END[mine]]  # [B, S, 2]
+        along = end - start
+        length2 = jnp.maximum(jnp.sum(jnp.square(along), axis=-1), 1e-12)  # a segment may be a point
+        # distance of every pixel centre to every segment; x and y are kept apart, [B, S, R, R]
+        dx = centres[None, None, None, :] - start[:, :, 0, None, None]
+        dy = centres[None, None, :, None] - start[:, :, 1, None, None]
+        ax, ay = along[:, :, 0, None, None], along[:, :, 1, None, None]
+        t = jnp.clip((dx * ax + dy * ay) / length2[:, :, None, None], 0.0, 1.0)
+        distance2 = jnp.min(jnp.square(dx - t * ax) + jnp.square(dy - t * ay), axis=1)
+        cover = jnp.maximum(1.0 - jnp.sqrt(distance2), 0.0)[..., None]
+        paint = jnp.array(colour, jnp.float32)[None, None, None, :] / 255.0
+        image = image * (1.0 - cover) + paint * cover
+    return image
+
+
+def landmarks_from_keypoints(keypoints: jax.Array, resolution: int) -> Landmarks:
+    """What the networks read of keypoints [B, 68, 2] in pixels of a resolution x resolution image."""
+    image = draw_landmarks(keypoints, resolution) * 2.0 - 1.0
+    return Landmarks(keypoints=jnp.asarray(keypoints, jnp.float32) * (2.0 / resolution) - 1.0, image=image)

@@ -1,0 +1,161 @@
+"""Image files to RGB arrays, and square crops resampled with the landmarks kept in place."""
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+FILTERS = {
+    "lanczos": Image.Resampling.LANCZOS,
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "box": Image.Resampling.BOX,
+}
+EXTENSIONS = frozenset(
+    [".avif", ".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
+)
+MIN_SIDE = 16  # px; nothing smaller can hold a face that a detector would find
+MAX_PIXELS = 2**26  # 67 megapixels; larger files are taken for decompression bombs
+# Formats that start an interpreter (EPS) or read other files are left out.
+_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+
+
+class ImageError(ValueError):
+    """An image that cannot be used. The message is one line, "kind" or "kind: detail"."""
+
+
+def decode_image(data: bytes) -> np.ndarray:
+    """Decodes an image file of any common format to uint8 [H, W, 3], RGB.
+
+    The EXIF orientation is applied, transparency is composited on white, 16-bit grey is scaled to the full 8-bit
+    range, CMYK is converted without colour management, and of an animation the first frame is taken.
+
+    Raises:
+        ImageError: The bytes are no image, are damaged, or have fewer than MIN_SIDE pixels a side or more than
+            MAX_PIXELS in all.
+    """
+    try:
+        Image.init()  # Image.open knows only a few formats before
+        with Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN]) as image:
+            width, height = image.size
+            if min(width, height) < MIN_SIDE:
+                raise ImageError(f"too small: {width}x{height} px")
+            if width * height > MAX_PIXELS:
+                raise ImageError(f"too large: {width}x{height} px")
+            return np.array(_to_rgb(ImageOps.exif_transpose(image)))
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"too large: {_line(error)}") from error
+    except Image.UnidentifiedImageError as error:
+        raise ImageError("unreadable: not an image of a known format") from error
+    except Exception as error:  # decoders fail with whatever their format module happens to raise
+        raise ImageError(f"unreadable: {_line(error)}") from error
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Reads an image file to uint8 [H, W, 3], RGB; see decode_image.
+
+    Raises:
+        ImageError: The file is no usable image; the message names it.
+        OSError: The file cannot be read.
+    """
+    try:
+        return decode_image(Path(path).read_bytes())
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
+def _line(error: Exception) -> str:
+    """The message of an exception on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ImageError("unsupported pixels: floating point has no fixed white")
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        grey = np.asarray(image).astype(np.int64)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise ImageError("unsupported pixels: integers beyond 16 bits")
+        return Image.fromarray(((grey + 128) // 257).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Encodes uint8 [H, W, 3] as PNG; the same bytes for the same pixels."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=6)
+    return file.getvalue()
+
+
+def resample(
+    image: np.ndarray, width: int, height: int, filter: str = "lanczos", box: tuple[int, int, int, int] | None = None
+) -> np.ndarray:
+    """Resamples uint8 [H, W, 3], or its box (left, top, right, bottom), to uint8 [height, width, 3].
+
+    All filters of FILTERS are widened when shrinking, so they do not alias.
+    """
+    if image.shape[:2] == (height, width) and box in (None, (0, 0, width, height)):
+        return image
+    return np.array(Image.fromarray(image).resize((width, height), FILTERS[filter], box))
+
+
+def enlarge(image: np.ndarray, side: int) -> np.ndarray:
+    """Enlarges uint8 [H, W, 3] until its shorter side has `side` pixels; larger images come back as they are.
+
+    Raises:
+        ImageError: The enlarged image would have more than MAX_PIXELS.
+    """
+    height, width = image.shape[:2]
+    factor = max(1.0, side / min(width, height))
+    if width * height * factor**2 > MAX_PIXELS:
+        raise ImageError(f"too narrow: {width}x{height} px")
+    return resample(image, round(width * factor), round(height * factor))
+
+
+def square_box(width: int, height: int, keypoints: np.ndarray | None = None) -> tuple[int, int, int, int]:
+    """The largest square of an image: (left, top, right, bottom) in pixels.
+
+    The square lies in the centre, moved along the longer side as far as it takes to hold all keypoints [N, 2]. If
+    they span more than the square, they are centred in it as far as the image reaches.
+    """
+    side = min(width, height)
+    corner = []
+    for axis, length in enumerate((width, height)):
+        start = (length - side) // 2
+        if keypoints is not None:
+            low, high = float(keypoints[:, axis].min()), float(keypoints[:, axis].max())
+            if high - low <= side:
+                start = min(max(start, math.ceil(high - side)), math.floor(low))
+            else:
+                start = round((low + high - side) / 2)
+        corner.append(min(max(start, 0), length - side))
+    left, top = corner
+    return left, top, left + side, top + side
+
+
+def fit_square(
+    image: np.ndarray, keypoints: np.ndarray, resolution: int, filter: str = "lanczos"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Crops a portrait to its largest square (see square_box) and resamples it.
+
+    Args:
+        image: uint8 [H, W, 3].
+        keypoints: float32 [68, 2], in pixels of the image.
+        resolution: Side of the result in pixels.
+        filter: A key of FILTERS.
+
+    Returns:
+        uint8 [resolution, resolution, 3] and float32 [68, 2], the keypoints in pixels of the result.
+    """
+    height, width = image.shape[:2]
+    box = square_box(width, height, keypoints)
+    scale = resolution / (box[2] - box[0])
+    moved = (keypoints - np.asarray(box[:2], np.float32)) * np.float32(scale)
+    return resample(image, resolution, resolution, filter, box), moved.astype(np.float32)

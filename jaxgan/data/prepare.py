@@ -1,0 +1,262 @@
+"""Prepares a dataset: `python -m jaxgan.data.prepare --help`.
+
+Portraits of a folder or a ZIP archive get their landmarks from a detector; procedural ones come with exact landmarks.
+The same input gives the same files, byte for byte. A dataset appears under its name only once it is complete.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import os
+import shutil
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+from jaxgan.data.detection import DETECTORS, Detector, DetectorError, load_detector
+from jaxgan.data.images import FILTERS, ImageError, decode_image, encode_png, fit_square
+from jaxgan.data.outcomes import Outcome, Summary
+from jaxgan.data.portraits import DatasetError, Record, dataset_folder, import_tensorflow, write_dataset
+from jaxgan.data.sources import Source, SourceError, open_source
+
+REJECTED_FILE = "rejected.csv"
+SPLITS = ("train", "test")
+_CHUNK = 64  # procedural portraits drawn at once
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def split_of(file: str, test_fraction: float) -> str:
+    """The split of a file, decided by a hash of its name alone: adding files never moves another one."""
+    digest = hashlib.sha256(file.encode("utf-8", "surrogateescape")).digest()
+    return "test" if int.from_bytes(digest[:8], "big") < test_fraction * 2**64 else "train"
+
+
+def prepare_images(
+    images: str | Path,
+    name: str,
+    data_dir: str | Path,
+    resolution: int,
+    detector: str,
+    *,
+    filter: str = "lanczos",
+    test_fraction: float = 0.1,
+    workers: int | None = None,
+    limit: int | None = None,
+    overwrite: bool = False,
+) -> Summary:
+    """Prepares a dataset from the image files of a folder or ZIP archive.
+
+    Args:
+        images: Folder (searched with its subfolders) or ZIP archive.
+        name: Name of the dataset: letters, digits and underscores.
+        data_dir: Folder of the datasets.
+        resolution: Side R of the stored images in pixels, a power of two from 8 on.
+        detector: A key of detection.DETECTORS; finds landmarks at the resolution of the source.
+        filter: A key of images.FILTERS; resamples the largest square around the landmarks to R.
+        test_fraction: Expected share of the images in the test split, in [0, 1).
+        workers: Threads that decode and detect; by default one for each CPU core.
+        limit: Tries only the first images, by name.
+        overwrite: Replaces a dataset of this name.
+
+    Raises:
+        SourceError, DetectorError: The images or the detector cannot be opened.
+        DatasetError: There is a dataset of this name already, an argument is out of range or no image was accepted.
+    """
+    _check(name, resolution, test_fraction)
+    with _new_dataset(data_dir, name, overwrite) as folder:
+        source = open_source(images)
+        detect = load_detector(detector)
+        files = source.files[:limit]
+        summary = Summary(resolution, source.ignored)
+
+        def outcomes(files: list[str], bar: tqdm) -> Iterator[Outcome]:
+            for outcome in _in_order(lambda file: _prepare(source, file, detect, resolution, filter), files, workers):
+                bar.update()
+                yield outcome
+
+        metadata = {"source": Path(images).resolve().name, "detector": detector, "filter": filter, "seed": None}
+        _write(folder, name, resolution, files, outcomes, test_fraction, metadata, summary)
+    return summary
+
+
+def prepare_synthetic(
+    count: int,
+    name: str,
+    data_dir: str | Path,
+    resolution: int,
+    *,
+    seed: int = 0,
+    test_fraction: float = 0.1,
+    overwrite: bool = False,
+) -> Summary:
+    """Prepares a dataset of the procedural portraits 0 to count - 1 of a seed; see prepare_images."""
+    from jaxgan.data import synthetic  # compiles with JAX, which detecting does without
+
+    _check(name, resolution, test_fraction)
+    with _new_dataset(data_dir, name, overwrite) as folder:
+        files = {synthetic.record_name(seed, index): index for index in range(count)}
+
+        def outcomes(names: list[str], bar: tqdm) -> Iterator[Outcome]:
+            for start in range(0, len(names), _CHUNK):
+                chunk = names[start : start + _CHUNK]
+                images, keypoints = synthetic.portraits(seed, [files[file] for file in chunk], resolution)
+                for file, image, points in zip(chunk, images, keypoints, strict=True):
+                    bar.update()
+                    yield Outcome(file, Record(file, encode_png(image), points))
+
+        summary = Summary(resolution)
+        metadata = {"source": "procedural", "detector": "exact", "filter": None, "seed": seed}
+        _write(folder, name, resolution, list(files), outcomes, test_fraction, metadata, summary)
+    return summary
+
+
+def _check(name: str, resolution: int, test_fraction: float) -> None:
+    if not (name.isascii() and name.isidentifier()):
+        raise DatasetError(f"name {name!r}: use letters, digits and underscores, a letter first")
+    if resolution < 8 or resolution & (resolution - 1):
+        raise DatasetError(f"resolution {resolution}: must be a power of two from 8 on")
+    if not 0 <= test_fraction < 1:
+        raise DatasetError(f"test_fraction {test_fraction}: must be in [0, 1)")
+
+
+@contextlib.contextmanager
+def _new_dataset(data_dir: str | Path, name: str, overwrite: bool) -> Iterator[Path]:
+    """A scratch folder beside the dataset's. What is prepared in it takes its place when the block has succeeded."""
+    final = Path(data_dir) / name
+    scratch, replaced = final.with_name(f".{name}.incomplete"), final.with_name(f".{name}.replaced")
+    if replaced.exists() and not final.exists():  # a run died between its two renames
+        os.replace(replaced, final)
+    if final.exists() and not (dataset_folder(data_dir, name) / "dataset_info.json").is_file():
+        raise DatasetError(f"{final}: already there, and no dataset")
+    if final.exists() and not overwrite:
+        raise DatasetError(f"{final}: already there (--overwrite replaces it)")
+    for stale in (scratch, replaced):  # of an interrupted run
+        if stale.exists():
+            shutil.rmtree(stale)
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
+        if final.exists():
+            os.replace(final, replaced)
+        os.replace(scratch / name, final)
+        shutil.rmtree(replaced, ignore_errors=True)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _prepare(source: Source, file: str, detect: Detector, resolution: int, filter: str) -> Outcome:
+    """Reads one image, finds its landmarks and resamples it. Never raises: a bad image does not stop the others."""
+    try:
+        file.encode()  # names that are not UTF-8 cannot be stored
+        image = decode_image(source.read(file))
+        faces = detect(image)
+        if not faces:
+            return Outcome(file, rejection="no face found")
+        small, keypoints = fit_square(image, faces[0], resolution, filter)
+        note = f"several faces, the largest kept: {len(faces)}" if len(faces) > 1 else ""
+        record = Record(file, encode_png(small), keypoints)
+        return Outcome(file, record, note=note, enlarged=min(image.shape[:2]) < resolution)
+    except ImageError as error:
+        return Outcome(file, rejection=str(error))
+    except Exception as error:  # damaged archives, unreadable files, failing detectors
+        return Outcome(file, rejection=f"failed: {type(error).__name__} {' '.join(str(error).split())}")
+
+
+def _in_order(function: Callable[[Item], Result], items: Iterable[Item], workers: int | None) -> Iterator[Result]:
+    """Maps by threads, in order, with a bounded number of results waiting. Decoders and dlib release the GIL."""
+    workers = workers or os.cpu_count() or 1
+    pool = ThreadPoolExecutor(workers)
+    pending: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > 4 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _write(
+    folder: Path,
+    name: str,
+    resolution: int,
+    files: list[str],
+    outcomes: Callable[[list[str], tqdm], Iterator[Outcome]],
+    test_fraction: float,
+    metadata: dict[str, Any],
+    summary: Summary,
+) -> None:
+    """Writes the records of all files, their metadata and the list of rejected ones; fills in the summary."""
+    metadata |= {"resolution": resolution, "test_fraction": test_fraction}
+    parts = {split: [file for file in files if split_of(file, test_fraction) == split] for split in SPLITS}
+    import_tensorflow()  # slow, and said to be missing before any image is worked on
+    started = time.perf_counter()
+
+    def records(split: str, bar: tqdm) -> Iterator[Record]:
+        for outcome in outcomes(parts[split], bar):
+            summary.add(outcome, split)
+            if outcome.record is not None:
+                yield outcome.record
+        metadata.update({f"num_{each}": summary.accepted[each] for each in SPLITS}, rejected=len(summary.rejected))
+
+    with tqdm(total=len(files), desc=name, unit="image", smoothing=0.1) as bar:
+        write_dataset(folder, name, resolution, {split: records(split, bar) for split in SPLITS}, metadata)
+    summary.seconds = time.perf_counter() - started
+    summary.write_csv(dataset_folder(folder, name) / REJECTED_FILE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m jaxgan.data.prepare", description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--images", metavar="DIR_OR_ZIP", help="portraits to find landmarks in")
+    what.add_argument("--synthetic", type=int, metavar="N", help="draw N procedural portraits instead")
+    parser.add_argument("--name", required=True, help="name of the dataset")
+    parser.add_argument("--data_dir", required=True, help="folder of the datasets")
+    parser.add_argument("--resolution", type=int, required=True, help="side of the stored images in pixels")
+    parser.add_argument("--detector", choices=DETECTORS, default="face_alignment", help="default: %(default)s")
+    parser.add_argument("--filter", choices=FILTERS, default="lanczos", help="resampling; default: %(default)s")
+    parser.add_argument("--test_fraction", type=float, default=0.1, help="share of test images; default: %(default)s")
+    parser.add_argument("--workers", type=int, help="threads; default: one for each CPU core")
+    parser.add_argument("--limit", type=int, help="try only the first LIMIT images, by name")
+    parser.add_argument("--seed", type=int, default=0, help="seed of --synthetic; default: %(default)s")
+    parser.add_argument("--overwrite", action="store_true", help="replace a dataset of this name")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    args = _parser().parse_args(argv)
+    common = {"test_fraction": args.test_fraction, "overwrite": args.overwrite}
+    try:
+        if args.images is not None:
+            options = {"filter": args.filter, "workers": args.workers, "limit": args.limit}
+            where = (args.images, args.name, args.data_dir, args.resolution, args.detector)
+            summary = prepare_images(*where, **options, **common)
+        else:
+            where = (args.synthetic, args.name, args.data_dir, args.resolution)
+            summary = prepare_synthetic(*where, seed=args.seed, **common)
+    except (SourceError, DetectorError, DatasetError, OSError) as error:
+        print(f"prepare: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("prepare: interrupted, nothing written", file=sys.stderr)
+        return 130
+    for line in summary.lines():
+        print(line)
+    folder = dataset_folder(args.data_dir, args.name)
+    print(f"dataset in {folder}" + (f", filter {args.filter}, detector {args.detector}" if args.images else ""))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

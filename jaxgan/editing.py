@@ -1,0 +1,172 @@
+"""Editing portraits with trained networks: what a Python user imports."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgan import checkpoint
+from jaxgan.config import Config
+from jaxgan.data.drawing import landmarks_from_keypoints
+from jaxgan.data.images import resample, square_box
+from jaxgan.models.editor import Encoder
+from jaxgan.models.inverter import Inverter
+from jaxgan.models.stylegan import Generator, truncate
+from jaxgan.training.state import to_float, to_uint8
+
+BATCH = 16  # images a call of a compiled function; shorter batches are padded to it
+
+
+class Editor:
+    """A trained editor, or as much of one as a checkpoint holds: a StyleGAN can generate, an inverter can also invert."""
+
+    def __init__(self, loaded: checkpoint.Loaded):
+        self.stage: str = loaded.stage
+        self.step: int = loaded.step
+        self.config: Config = loaded.config
+        self.resolution: int = self.config.generator.resolution  # pixels, of everything that goes through the networks
+        self.num_layers: int = self.config.generator.num_layers  # L
+        self._variables: dict[str, Any] = {**loaded.frozen, **loaded.model}
+        self._generator = Generator(self.config.generator)
+        self._inverter = self._encoder = None
+        if self.stage != "stylegan":
+            trunk = self.config.inverter if self.stage == "editor" else self.config.trunk
+            self._inverter = Inverter(trunk, self.config.generator)
+        if self.stage == "editor":
+            self._encoder = Encoder(self.config.encoder, self.config.generator)
+
+    @classmethod
+    def load(cls, workdir: str | Path, step: int | None = None) -> "Editor":
+        """Loads the newest checkpoint of a training's working folder, or that of a step.
+
+        Raises:
+          CheckpointError: the folder holds no such checkpoint.
+        """
+        return cls(checkpoint.load(workdir, step))
+
+    def invert(self, images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
+        """Latents float32 [N, L, latent] of portraits.
+
+        Args:
+          images: [N, H, W, 3], or a sequence of [H, W, 3] of any sizes, or one [H, W, 3]; uint8, or float in [-1, 1]. They
+            are centre-cropped to squares and resized to the editor's resolution.
+
+        Raises:
+          ValueError: another shape or type, values out of range, or a checkpoint without an inverter.
+        """
+        self._require("inverter", self._inverter)
+        prepared, _, _ = self._prepare(images)
+        return self._in_batches(self._invert, prepared)
+
+    def edit(
+        self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, strength: float = 1.0
+    ) -> np.ndarray:
+        """Portraits uint8 [N, R, R, 3] of the same people with the target landmarks.
+
+        Args:
+          images: as for `invert`.
+          keypoints: target landmarks [N, 68, 2] or [68, 2] for all, (x, y) in pixels of the images as passed, whose pixel
+            centres lie at integer + 0.5.
+          strength: how much of the latent shift is applied; 0 gives the inversion, 1 the edit, more exaggerates.
+
+        Raises:
+          ValueError: another shape or type, values out of range, or a checkpoint without an encoder.
+        """
+        self._require("encoder of edits", self._encoder)
+        prepared, offsets, scales = self._prepare(images)
+        keypoints = np.asarray(keypoints, np.float32)
+        if keypoints.shape == (68, 2):
+            keypoints = np.broadcast_to(keypoints, (len(prepared), 68, 2))
+        if keypoints.shape != (len(prepared), 68, 2):
+            raise ValueError(f"keypoints must be [{len(prepared)}, 68, 2] or [68, 2], got {list(keypoints.shape)}")
+        if not np.isfinite(keypoints).all():
+            raise ValueError("keypoints must be finite")
+        keypoints = (keypoints - offsets[:, None, :]) * scales[:, None, None]
+        strengths = np.full(len(prepared), strength, np.float32)
+        return self._in_batches(self._edit, prepared, keypoints.astype(np.float32), strengths)
+
+    def render(self, latents: np.ndarray) -> np.ndarray:
+        """Images uint8 [N, R, R, 3] of latents [N, L, latent], with the generator's fixed noise.
+
+        Raises:
+          ValueError: another shape.
+        """
+        latents = np.asarray(latents, np.float32)
+        shape = (self.num_layers, self.config.generator.latent_size)
+        if latents.ndim != 3 or latents.shape[1:] != shape:
+            raise ValueError(f"latents must be [N, {shape[0]}, {shape[1]}], got {list(latents.shape)}")
+        return self._in_batches(self._render, latents)
+
+    def generate(self, seeds: Sequence[int], truncation: float = 0.7) -> np.ndarray:
+        """Portraits uint8 [N, R, R, 3] of nobody, one for each seed, the same whatever the other seeds are.
+
+        Args:
+          seeds: integers.
+          truncation: psi of the truncation trick on the first 8 layers; 1 for none, 0 for the average face.
+        """
+        size = self.config.generator.latent_size
+        z = [np.random.default_rng(seed).standard_normal(size, np.float32) for seed in seeds]
+        psi = np.full(len(z), truncation, np.float32)
+        return self._in_batches(self._generate, np.array(z, np.float32).reshape(-1, size), psi)
+
+    @partial(jax.jit, static_argnums=0)
+    def _invert(self, variables: dict, images: jax.Array) -> jax.Array:
+        return self._inverter.apply(variables["inverter"], to_float(images), False)
+
+    @partial(jax.jit, static_argnums=0)
+    def _render(self, variables: dict, latents: jax.Array) -> jax.Array:
+        return to_uint8(self._generator.apply(variables["generator"], latents, method="synthesize"))
+
+    @partial(jax.jit, static_argnums=0)
+    def _edit(self, variables: dict, images: jax.Array, keypoints: jax.Array, strength: jax.Array) -> jax.Array:
+        portraits, landmarks = to_float(images), landmarks_from_keypoints(keypoints, self.resolution)
+        latents = self._inverter.apply(variables["inverter"], portraits, False)
+        edited = self._encoder.apply(variables["encoder"], portraits, latents, landmarks, False)
+        return self._render(variables, latents + strength[:, None, None] * (edited - latents))
+
+    @partial(jax.jit, static_argnums=0)
+    def _generate(self, variables: dict, z: jax.Array, psi: jax.Array) -> jax.Array:
+        w = self._generator.apply(variables["generator"], z, method="map")
+        return self._render(variables, truncate(w, variables["w_avg"], psi))
+
+    def _require(self, what: str, network: Any) -> None:
+        if network is None:
+            raise ValueError(f"this checkpoint is of the {self.stage} training and holds no {what}")
+
+    def _in_batches(self, function: Callable, *arrays: np.ndarray) -> np.ndarray:
+        """Applies a compiled function to slices of BATCH rows, the last one padded, so that it compiles once."""
+        results = []
+        for start in range(0, max(len(arrays[0]), 1), BATCH):  # no rows: one padded call gives the result's shape
+            rows = [array[start : start + BATCH] for array in arrays]
+            count = len(rows[0])
+            padded = [np.concatenate([r, np.zeros((BATCH - count, *r.shape[1:]), r.dtype)]) for r in rows]
+            results.append(np.asarray(function(self._variables, *padded))[:count])
+        return np.concatenate(results)
+
+    def _prepare(self, images: np.ndarray | Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Images uint8 [N, R, R, 3]; for keypoints, the crop's corner (x, y) [N, 2] and the scale [N]."""
+        if isinstance(images, np.ndarray | jax.Array) and images.ndim == 3:
+            images = images[None]
+        made = [self._prepare_one(np.asarray(image), index) for index, image in enumerate(images)]
+        squares = np.array([square for square, _, _ in made], np.uint8)
+        squares = squares.reshape(-1, self.resolution, self.resolution, 3)
+        offsets = np.array([offset for _, offset, _ in made], np.float32).reshape(-1, 2)
+        return squares, offsets, np.array([scale for _, _, scale in made], np.float32)
+
+    def _prepare_one(self, image: np.ndarray, index: int) -> tuple[np.ndarray, tuple[int, int], float]:
+        if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+            raise ValueError(f"image {index} must be [H, W, 3], got {list(image.shape)}")
+        if image.dtype != np.uint8:
+            if not np.issubdtype(image.dtype, np.floating):
+                raise ValueError(f"image {index} must be uint8 or float, got {image.dtype}")
+            if not (np.abs(image) <= 1.0).all():  # NaN too
+                raise ValueError(f"image {index} is float and must lie in [-1, 1], got values outside")
+            image = np.round((image.astype(np.float32) + 1.0) * 127.5).astype(np.uint8)
+        height, width, _ = image.shape
+        box = square_box(width, height)
+        square = resample(image, self.resolution, self.resolution, box=box)
+        return square, box[:2], self.resolution / min(height, width)

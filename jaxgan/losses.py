@@ -1,0 +1,64 @@
+"""Losses: arrays in, float32 scalars out.
+
+Scores are a discriminator's outputs [B], high for real; images are [B, R, R, 3] in [-1, 1]; latents are [B, L, latent].
+"""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+
+
+def mse(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Mean squared difference over all elements."""
+    return jnp.mean(jnp.square(a.astype(jnp.float32) - b.astype(jnp.float32)))
+
+
+def generator_logistic(fake_scores: jax.Array) -> jax.Array:
+    """Non-saturating generator loss, mean of softplus(-D(fake)) (Goodfellow et al. 2014)."""
+    return jnp.mean(jax.nn.softplus(-fake_scores))
+
+
+def discriminator_real(real_scores: jax.Array) -> jax.Array:
+    """The discriminator's logistic loss on real images, mean of softplus(-D(real)) (Goodfellow et al. 2014)."""
+    return jnp.mean(jax.nn.softplus(-real_scores))
+
+
+def discriminator_fake(fake_scores: jax.Array) -> jax.Array:
+    """The discriminator's logistic loss on generated images, mean of softplus(D(fake)) (Goodfellow et al. 2014)."""
+    return jnp.mean(jax.nn.softplus(fake_scores))
+
+
+def scores_and_r1(score: Callable[[jax.Array], jax.Array], real: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Scores of real images, and R1's E |grad D(real)|^2 from the same forward pass (Mescheder et al. 2018, equation 9).
+
+    Args:
+      score: images [B, ...] to scores [B].
+      real: images [B, ...].
+
+    Returns:
+      Scores [B] and the penalty, a scalar, without its weight gamma / 2.
+    """
+    scores, pull_back = jax.vjp(score, real)
+    (gradient,) = pull_back(jnp.ones_like(scores))
+    return scores, jnp.sum(jnp.square(gradient.astype(jnp.float32))) / real.shape[0]
+
+
+@jax.jit
+def editor_loss(
+    reconstruction: Mapping[str, jax.Array], scores: Mapping[str, jax.Array], adversarial_weight: jax.Array
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The report's encoder loss, L = L_rec.cycle + lambda (L_adv.manipulated + L_adv.cycle), and its ablations' forms.
+
+    Args:
+      reconstruction: weighted scalars by name; the full model's is {"cycle": MSE(w_cycle, w)}.
+      scores: a discriminator's scores [B] of generated images given their landmarks, by name; the full model's are
+        "manipulated" and "cycle".
+      adversarial_weight: lambda, a scalar.
+
+    Returns:
+      The total, and all terms by name, the adversarial ones ("adv_...") without lambda.
+    """
+    adversarial = {f"adv_{name}": generator_logistic(score) for name, score in scores.items()}
+    total = sum(reconstruction.values()) + adversarial_weight * sum(adversarial.values())
+    return total, {**reconstruction, **adversarial}

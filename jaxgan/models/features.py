@@ -1,0 +1,108 @@
+"""Frozen feature networks: VGG16 up to relu4_3, the perceptual distance of in-domain GAN inversion (Zhu et al. 2020).
+
+The original code runs a Caffe VGG16 on BGR values in [0, 255] minus the ImageNet mean. This module runs torchvision's
+VGG16 instead: RGB in [0, 1], ImageNet mean subtracted, divided by the ImageNet standard deviation. The layers are the
+same but the features are smaller, as the inputs are (a standard deviation near 1, not near 60): a loss weight tuned for
+the one, such as the published 5e-5, does not carry over to the other.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+PERCEPTUAL_SIZE = 256  # pixels; side of the square that images are resized to before the features are taken
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# (convolutions, width) of each block, with 2x2 max pooling between blocks (Simonyan & Zisserman 2015, table 1, D).
+VGG16_BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512))
+
+
+def vgg16_layers() -> dict[str, tuple[int, int]]:
+    """Convolutions up to relu4_3 in order: name ("conv1_1" ... "conv4_3") -> (input, output) feature maps."""
+    layers, inputs = {}, 3
+    for block, (depth, width) in enumerate(VGG16_BLOCKS, start=1):
+        for index in range(1, depth + 1):
+            layers[f"conv{block}_{index}"] = (inputs, width)
+            inputs = width
+    return layers
+
+
+def vgg16_shapes() -> dict[str, tuple[int, ...]]:
+    """Tensors of a weight file: "conv1_1.kernel" [3, 3, in, out], "conv1_1.bias" [out], and so on to conv4_3."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, (inputs, width) in vgg16_layers().items():
+        shapes[f"{name}.kernel"] = (3, 3, inputs, width)
+        shapes[f"{name}.bias"] = (width,)
+    return shapes
+
+
+class VGG16(nn.Module):
+    """VGG16 up to relu4_3 (Simonyan & Zisserman 2015), with torchvision's input normalisation."""
+
+    @nn.compact
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """Features [B, H/8, W/8, 512], not negative, of images [B, H, W, 3] float32 in [-1, 1] at their own size."""
+        mean = jnp.asarray(IMAGENET_MEAN, images.dtype)[None, None, None]
+        std = jnp.asarray(IMAGENET_STD, images.dtype)[None, None, None]
+        x = ((images + 1) / 2 - mean) / std
+        for name, (_, width) in vgg16_layers().items():
+            if name.endswith("_1") and name != "conv1_1":
+                x = nn.max_pool(x, (2, 2), strides=(2, 2))
+            x = nn.relu(nn.Conv(width, (3, 3), padding=1, name=name)(x))
+        return x
+
+
+def resize_for_features(images: jax.Array, size: int = PERCEPTUAL_SIZE) -> jax.Array:
+    """Resize images [B, H, W, 3] bilinearly to [B, size, size, 3]; larger ones are antialiased on the way down."""
+    return jax.image.resize(images, (images.shape[0], size, size, images.shape[3]), "bilinear")
+
+
+def perceptual_features(params: Mapping, images: jax.Array) -> jax.Array:
+    """relu4_3 features [B, 32, 32, 512] of images [B, H, W, 3] float32 in [-1, 1], resized to 256 pixels first.
+
+    `params` come from `load_vgg16`. Gradients flow to the images.
+    """
+    return VGG16().apply({"params": params}, resize_for_features(images))
+
+
+def vgg16_params(tensors: Mapping[str, np.ndarray], origin: str) -> dict[str, dict[str, jax.Array]]:
+    """Flax parameters {layer: {"kernel", "bias"}} from flat tensors named and shaped as in `vgg16_shapes`.
+
+    Raises ValueError, with `origin` and every name concerned, for tensors that are missing, unknown or misshapen.
+    """
+    shapes = vgg16_shapes()
+    problems = [f"missing {name}" for name in shapes if name not in tensors]
+    problems += [f"unknown {name}" for name in tensors if name not in shapes]
+    problems += [
+        f"{name} has shape {tuple(tensors[name].shape)}, not {shape}"
+        for name, shape in shapes.items()
+        if name in tensors and tuple(tensors[name].shape) != shape
+    ]
+    if problems:
+        raise ValueError(f"{origin}: not the weights of VGG16 up to relu4_3: {'; '.join(problems)}")
+    params: dict[str, dict[str, jax.Array]] = {}
+    for name in shapes:
+        layer, leaf = name.split(".")
+        params.setdefault(layer, {})[leaf] = jnp.asarray(tensors[name], jnp.float32)
+    return params
+
+
+def load_vgg16(path: str | Path) -> dict[str, dict[str, jax.Array]]:
+    """Parameters of `VGG16` from an .npz file written by `python -m jaxgan.convert vgg16`.
+
+    Raises FileNotFoundError when there is no such file and ValueError when it is not an .npz of these tensors.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            tensors = {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file; python -m jaxgan.convert vgg16 writes it") from None
+    except Exception as error:  # NumPy raises a different type for each way in which a file is no archive
+        raise ValueError(f"{path}: not a readable .npz file ({error})") from None
+    return vgg16_params(tensors, str(path))

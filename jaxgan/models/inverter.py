@@ -1,0 +1,91 @@
+"""The domain-guided encoder of in-domain GAN inversion (Zhu et al. 2020): portraits to W+."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxgan.config import GeneratorConfig, TrunkConfig
+from jaxgan.models.layers import EqualizedDense, conv2d, downscale2d, leaky_relu
+
+AXIS = "batch"  # the mapped device axis over which batch statistics are synchronised
+
+
+def batch_norm(train: bool, name: str, axis: int | tuple[int, ...] = -1, scale_init: float | None = None) -> nn.BatchNorm:
+    """Batch normalisation as published: epsilon 1e-5, decay 0.9, centre, no scale unless `scale_init` is given.
+
+    In training, statistics are those of the batch over all devices of the mapped axis.
+    """
+    return nn.BatchNorm(
+        use_running_average=not train,
+        axis=axis,
+        momentum=0.9,
+        epsilon=1e-5,
+        use_scale=scale_init is not None,
+        scale_init=nn.initializers.constant(scale_init or 0.0),
+        axis_name=AXIS if train else None,
+        name=name,
+    )
+
+
+class ConvNorm(nn.Module):
+    """Convolution with weights ~ N(0, 0.02), batch normalisation, leaky ReLU."""
+
+    features: int
+    kernel_size: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.normal(0.02), shape)
+        x = conv2d(x.astype(self.dtype), kernel.astype(self.dtype))
+        return leaky_relu(batch_norm(train, "norm")(x).astype(self.dtype))
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a shortcut, which is a 1x1 convolution where widths differ; hidden width is the smaller."""
+
+    features: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        hidden = min(x.shape[-1], self.features)
+        shortcut = x if x.shape[-1] == self.features else ConvNorm(self.features, 1, self.dtype, name="shortcut")(x, train)
+        x = ConvNorm(hidden, 3, self.dtype, name="conv_0")(x, train)
+        return shortcut + ConvNorm(self.features, 3, self.dtype, name="conv_1")(x, train)
+
+
+class Trunk(nn.Module):
+    """Images [B, R, R, C] to flat features [B, 16 * width] by halving down to 4x4 with a residual block at each stage."""
+
+    config: TrunkConfig
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+        cfg = self.config
+        dtype = jnp.dtype(cfg.dtype)
+        width = cfg.width
+        x = ConvNorm(width, 3, dtype, name="stem")(images, train)
+        resolution = images.shape[1]
+        while resolution > 4:
+            width, resolution = min(2 * width, cfg.max_width), resolution // 2
+            x = ResidualBlock(width, dtype, name=f"block_{resolution}")(downscale2d(x), train)
+        return x.reshape(x.shape[0], -1).astype(jnp.float32)
+
+
+class Inverter(nn.Module):
+    """Images [B, R, R, C] in [-1, 1] to latents [B, L, latent]; C is 6 in the naive editor (portrait, landmark image).
+
+    Batch statistics are used and updated where `train`, the running ones otherwise.
+    """
+
+    trunk: TrunkConfig
+    generator: GeneratorConfig
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+        layers, latent = self.generator.num_layers, self.generator.latent_size
+        x = Trunk(self.trunk, name="trunk")(images, train)
+        x = EqualizedDense(layers * latent, gain=1.0, use_bias=False, name="head")(x)
+        return batch_norm(train, "norm")(x).reshape(-1, layers, latent)

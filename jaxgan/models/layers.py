@@ -1,0 +1,184 @@
+"""Building blocks of StyleGAN (Karras et al. 2018): equalised layers, blur, rescaling convolutions, AdaIN.
+
+Activations are NHWC in the `dtype` of the module; parameters are float32.
+"""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+SQRT2 = float(np.sqrt(2.0))
+
+
+def leaky_relu(x: jax.Array) -> jax.Array:
+    """Leaky ReLU of slope 0.2."""
+    return jax.nn.leaky_relu(x, 0.2)
+
+
+def pixel_norm(x: jax.Array) -> jax.Array:
+    """Scales the last axis to unit mean square (Karras et al. 2017, section 4.2)."""
+    return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + 1e-8)
+
+
+class EqualizedDense(nn.Module):
+    """Dense layer with weights ~ N(0, 1) scaled at run time by gain / sqrt(fan_in) (Karras et al. 2017, section 4.1).
+
+    Maps [..., in] to [..., features]. `lr_multiplier` scales the effective learning rate.
+    """
+
+    features: int
+    gain: float = SQRT2
+    lr_multiplier: float = 1.0
+    use_bias: bool = True
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.normal(1.0 / self.lr_multiplier), shape)
+        kernel = kernel * (self.gain * self.lr_multiplier / np.sqrt(shape[0]))
+        y = jnp.dot(x.astype(self.dtype), kernel.astype(self.dtype))
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.features,)) * self.lr_multiplier
+            y = add_bias(y, bias)
+        return y
+
+
+class LayerwiseDense(nn.Module):
+    """One equalised dense layer without bias per style layer: [B, L, in] to [B, L, features]."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        _, layers, width = x.shape
+        kernel = self.param("kernel", nn.initializers.normal(1.0), (layers, width, self.features))
+        return jnp.einsum("blw,lwf->blf", x, kernel * (1.0 / np.sqrt(width)))
+
+
+class EqualizedConv(nn.Module):
+    """Square convolution, equalised, without bias; optionally doubles or halves the resolution.
+
+    rescale "up" is nearest-neighbour doubling followed by the convolution, "down" the convolution followed by a 2x2 mean.
+    Both are computed as the one 4x4 convolution they equal, with fewer multiplications (Karras et al. 2018, fused scaling).
+    Maps [B, H, W, in] to [B, H', W', features].
+    """
+
+    features: int
+    kernel_size: int = 3
+    gain: float = SQRT2
+    rescale: str | None = None
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.normal(1.0), shape)
+        kernel = kernel * (self.gain / np.sqrt(np.prod(shape[:3])))
+        if self.kernel_size == 1:
+            return jnp.dot(x.astype(self.dtype), kernel[0, 0].astype(self.dtype))
+        convolve = {None: conv2d, "up": upscale_conv2d, "down": downscale_conv2d}[self.rescale]
+        return convolve(x.astype(self.dtype), kernel.astype(self.dtype))
+
+
+def add_bias(x: jax.Array, bias: jax.Array) -> jax.Array:
+    """Adds a per-channel bias [C] to [..., C]."""
+    return x + jnp.broadcast_to(bias.astype(x.dtype), x.shape)
+
+
+def conv2d(x: jax.Array, kernel: jax.Array, padding: str | Sequence = "SAME") -> jax.Array:
+    """Cross-correlation of [B, H, W, in] with [k, k, in, out]."""
+    dims = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=dims)
+
+
+def _sum_of_shifts(kernel: jax.Array) -> jax.Array:
+    """[3, 3, in, out] to [4, 4, in, out]: the sum of the kernel shifted by (0|1, 0|1)."""
+    padded = jnp.pad(kernel, ((1, 1), (1, 1), (0, 0), (0, 0)))
+    return padded[1:, 1:] + padded[1:, :-1] + padded[:-1, 1:] + padded[:-1, :-1]
+
+
+def downscale_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """3x3 convolution followed by a 2x2 mean, as the one 4x4 convolution of stride 2 that they equal.
+
+    Each 2x2 block of pixels is folded into channels, and the 2x2 taps over blocks are matrix products: gradients of strided
+    convolutions, and second gradients (R1) of 2x2 ones, are forms that XLA runs tens of times slower on CPUs.
+    """
+    batch, height, width, channels = x.shape
+    rows, columns = height // 2, width // 2
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    blocks = padded.reshape(batch, rows + 1, 2, columns + 1, 2, channels).transpose(0, 1, 3, 2, 4, 5)
+    blocks = blocks.reshape(batch, rows + 1, columns + 1, 4 * channels)
+    taps = (_sum_of_shifts(kernel) * 0.25).reshape(2, 2, 2, 2, channels, -1).transpose(0, 2, 1, 3, 4, 5)
+    taps = taps.reshape(2, 2, 4 * channels, -1)
+    return sum(
+        jnp.dot(blocks[:, i : i + rows, j : j + columns], taps[i, j]) for i in (0, 1) for j in (0, 1)
+    )
+
+
+def upscale_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Nearest-neighbour doubling followed by a 3x3 convolution, as four 2x2 convolutions, one for each output phase.
+
+    Output pixel 2i + p sees source pixels i - 1 + p and i + p only; the doubled pixels fold into sums of kernel rows.
+    """
+    fold = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], np.float32)  # [phase, tap, kernel row]
+    phases = jnp.einsum("ptk,qul,klio->tuiopq", fold.astype(kernel.dtype), fold.astype(kernel.dtype), kernel)
+    batch, height, width, _ = x.shape
+    rows = []
+    for p in range(2):
+        columns = [conv2d(x, phases[..., p, q], padding=((1 - p, p), (1 - q, q))) for q in range(2)]
+        rows.append(jnp.stack(columns, axis=3))  # [B, H, W, 2, out]
+    return jnp.stack(rows, axis=2).reshape(batch, 2 * height, 2 * width, kernel.shape[-1])
+
+
+def blur(x: jax.Array) -> jax.Array:
+    """Low-pass filter [1, 2, 1] x [1, 2, 1] / 16 of [B, H, W, C], zeros outside."""
+    for axis in (1, 2):
+        pad = [(0, 0)] * 4
+        pad[axis] = (1, 1)
+        padded = jnp.pad(x, pad)
+        size = x.shape[axis]
+        before, centre, after = (jax.lax.slice_in_dim(padded, k, k + size, axis=axis) for k in range(3))
+        x = 0.25 * (before + after) + 0.5 * centre
+    return x
+
+
+def downscale2d(x: jax.Array) -> jax.Array:
+    """2x2 mean of [B, H, W, C]."""
+    batch, height, width, channels = x.shape
+    return x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
+
+
+def instance_norm(x: jax.Array) -> jax.Array:
+    """Zero mean and unit variance over height and width, statistics in float32, epsilon 1e-8."""
+    full = x.astype(jnp.float32)
+    full = full - full.mean(axis=(1, 2), keepdims=True)
+    full = full * jax.lax.rsqrt(jnp.mean(jnp.square(full), axis=(1, 2), keepdims=True) + 1e-8)
+    return full.astype(x.dtype)
+
+
+def modulate(x: jax.Array, style: jax.Array) -> jax.Array:
+    """AdaIN's modulation: x [B, H, W, C] times (1 + scale) plus shift; style [B, 2C] holds scale, then shift."""
+    scale, shift = jnp.split(style[:, None, None, :].astype(x.dtype), 2, axis=-1)
+    return x * (1.0 + scale) + shift
+
+
+def minibatch_stddev(x: jax.Array, group: int) -> jax.Array:
+    """Appends one feature map, the mean standard deviation within groups of images (Karras et al. 2017, section 3).
+
+    Groups are neighbours in the batch, so that they do not depend on the number of devices.
+
+    Raises:
+      ValueError: the batch is not a multiple of the group, nor smaller than it.
+    """
+    batch, height, width, channels = x.shape
+    group = min(group, batch)
+    if batch % group:
+        raise ValueError(f"a batch of {batch} images a device is not a multiple of the minibatch-stddev group of {group}")
+    grouped = x.astype(jnp.float32).reshape(batch // group, group, height, width, channels)
+    deviation = jnp.sqrt(jnp.var(grouped, axis=1) + 1e-8).mean(axis=(1, 2, 3))
+    feature = jnp.broadcast_to(jnp.repeat(deviation, group)[:, None, None, None], (batch, height, width, 1))
+    return jnp.concatenate([x, feature.astype(x.dtype)], axis=-1)

@@ -1,0 +1,164 @@
+"""StyleGAN's generator and discriminator (Karras et al. 2018), with the W+ form of in-domain inversion (Zhu et al. 2020)."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxgan.config import DiscriminatorConfig, GeneratorConfig
+from jaxgan.models.layers import (
+    EqualizedConv,
+    EqualizedDense,
+    add_bias,
+    blur,
+    instance_norm,
+    leaky_relu,
+    minibatch_stddev,
+    modulate,
+    pixel_norm,
+)
+
+
+def feature_maps(config: GeneratorConfig | DiscriminatorConfig, resolution: int) -> int:
+    """min(fmap_base / resolution, fmap_max)."""
+    return min(config.fmap_base // resolution, config.fmap_max)
+
+
+class Mapping(nn.Module):
+    """z [B, latent] to w [B, L, latent]: pixel norm, then equalised dense layers with leaky ReLU."""
+
+    config: GeneratorConfig
+
+    @nn.compact
+    def __call__(self, z: jax.Array) -> jax.Array:
+        cfg = self.config
+        x = pixel_norm(z)
+        for i in range(cfg.mapping_layers):
+            last = i == cfg.mapping_layers - 1
+            width = cfg.latent_size * (cfg.num_layers if last and cfg.separate_w else 1)
+            x = leaky_relu(EqualizedDense(width, lr_multiplier=cfg.mapping_lr_multiplier, name=f"dense_{i}")(x))
+        if cfg.separate_w:
+            return x.reshape(x.shape[0], cfg.num_layers, cfg.latent_size)
+        return jnp.broadcast_to(x[:, None, :], (x.shape[0], cfg.num_layers, cfg.latent_size))
+
+
+class StyledLayer(nn.Module):
+    """Noise, bias, leaky ReLU and AdaIN after an optional convolution: the body of one style layer."""
+
+    features: int
+    dtype: jnp.dtype
+    rescale: str | None = None
+    convolve: bool = True
+
+    @nn.compact
+    def __call__(self, x: jax.Array, w: jax.Array, noise_keys: jax.Array | None) -> jax.Array:
+        if self.convolve:
+            x = EqualizedConv(self.features, rescale=self.rescale, dtype=self.dtype, name="conv")(x)
+        if self.rescale == "up":
+            x = blur(x)
+        _, height, width, channels = x.shape
+        fixed = self.variable(
+            "noise", "map", lambda: jax.random.normal(self.make_rng("params"), (1, height, width, 1), jnp.float32)
+        )
+        if noise_keys is None:
+            noise = fixed.value
+        else:
+            noise = jax.vmap(lambda key: jax.random.normal(key, (height, width, 1), jnp.float32))(noise_keys)
+        strength = self.param("noise_strength", nn.initializers.zeros, (channels,))
+        scaled = jnp.broadcast_to(noise, (noise.shape[0], *x.shape[1:])) * strength[None, None, None, :]
+        x = x + jnp.broadcast_to(scaled.astype(x.dtype), x.shape)
+        x = leaky_relu(add_bias(x, self.param("bias", nn.initializers.zeros, (channels,))))
+        style = EqualizedDense(2 * channels, gain=1.0, dtype=self.dtype, name="style")(w)
+        return modulate(instance_norm(x), style)
+
+
+class Synthesis(nn.Module):
+    """w [B, L, latent] to images [B, R, R, 3] in [-1, 1] (unbounded without tanh).
+
+    Noise maps are the module's fixed ones, or fresh from `noise_keys`, one random key an image [B].
+    """
+
+    config: GeneratorConfig
+
+    @nn.compact
+    def __call__(self, w: jax.Array, noise_keys: jax.Array | None = None) -> jax.Array:
+        cfg = self.config
+        dtype = jnp.dtype(cfg.dtype)
+
+        def keys(layer: int) -> jax.Array | None:
+            return None if noise_keys is None else jax.vmap(lambda key: jax.random.fold_in(key, layer))(noise_keys)
+
+        constant = self.param("constant", nn.initializers.ones, (1, 4, 4, feature_maps(cfg, 4)))
+        x = jnp.broadcast_to(constant.astype(dtype), (w.shape[0], *constant.shape[1:]))
+        for layer in range(cfg.num_layers):
+            features = feature_maps(cfg, 4 << (layer // 2))
+            rescale = "up" if layer >= 2 and layer % 2 == 0 else None
+            styled = StyledLayer(features, dtype, rescale, convolve=layer > 0, name=f"layer_{layer}")
+            x = styled(x, w[:, layer], keys(layer))
+        x = EqualizedConv(3, kernel_size=1, gain=1.0, dtype=dtype, name=f"to_rgb_{cfg.resolution}")(x)
+        x = add_bias(x, self.param("rgb_bias", nn.initializers.zeros, (3,))).astype(jnp.float32)
+        return jnp.tanh(x) if cfg.tanh else x
+
+
+class Generator(nn.Module):
+    """Mapping and synthesis; calling it composes them, `method="map"` and `method="synthesize"` give each alone."""
+
+    config: GeneratorConfig
+
+    def setup(self) -> None:
+        self.mapping = Mapping(self.config)
+        self.synthesis = Synthesis(self.config)
+
+    def __call__(self, z: jax.Array) -> jax.Array:
+        """z [B, latent] to images [B, R, R, 3]."""
+        return self.synthesis(self.mapping(z))
+
+    def map(self, z: jax.Array) -> jax.Array:
+        """z [B, latent] to w [B, L, latent]."""
+        return self.mapping(z)
+
+    def synthesize(self, w: jax.Array, noise_keys: jax.Array | None = None) -> jax.Array:
+        """w [B, L, latent] to images [B, R, R, 3]; see Synthesis for the noise."""
+        return self.synthesis(w, noise_keys)
+
+
+class Discriminator(nn.Module):
+    """Images [B, R, R, C] to scores [B]; high is real.
+
+    A condition (the landmark image, [B, R, R, 3]) is concatenated to the image. The features after the first convolution
+    of each resolution are sown as intermediates "features_{resolution}".
+    """
+
+    config: DiscriminatorConfig
+
+    @nn.compact
+    def __call__(self, images: jax.Array, condition: jax.Array | None = None) -> jax.Array:
+        cfg = self.config
+        dtype = jnp.dtype(cfg.dtype)
+
+        def activate(x: jax.Array, name: str) -> jax.Array:
+            return leaky_relu(add_bias(x, self.param(name, nn.initializers.zeros, (x.shape[-1],))))
+
+        x = images if condition is None else jnp.concatenate([images, condition], axis=-1)
+        resolution = x.shape[1]
+        x = EqualizedConv(feature_maps(cfg, resolution), kernel_size=1, dtype=dtype, name=f"from_rgb_{resolution}")(x)
+        x = activate(x, f"from_rgb_{resolution}_bias")
+        while resolution > 4:
+            x = EqualizedConv(feature_maps(cfg, resolution), dtype=dtype, name=f"conv_{resolution}")(x)
+            x = activate(x, f"conv_{resolution}_bias")
+            self.sow("intermediates", f"features_{resolution}", x)
+            features = feature_maps(cfg, resolution // 2)
+            x = EqualizedConv(features, rescale="down", dtype=dtype, name=f"down_{resolution}")(blur(x))
+            x = activate(x, f"down_{resolution}_bias")
+            resolution //= 2
+        x = minibatch_stddev(x, cfg.stddev_group)
+        x = activate(EqualizedConv(feature_maps(cfg, 4), dtype=dtype, name="conv_4")(x), "conv_4_bias")
+        x = leaky_relu(EqualizedDense(feature_maps(cfg, 4), dtype=dtype, name="dense")(x.reshape(x.shape[0], -1)))
+        return EqualizedDense(1, gain=1.0, dtype=dtype, name="score")(x)[:, 0].astype(jnp.float32)
+
+
+def truncate(w: jax.Array, w_avg: jax.Array, psi: float | jax.Array, layers: int = 8) -> jax.Array:
+    """Truncation trick: w [B, L, latent] drawn towards w_avg [L, latent] by psi (scalar or [B]) in the first `layers` layers."""
+    psi = jnp.broadcast_to(jnp.asarray(psi, jnp.float32), (w.shape[0],))
+    truncated = (jnp.arange(w.shape[1]) < layers)[None, :, None]
+    factor = jnp.where(truncated, psi[:, None, None], jnp.float32(1.0))
+    return w_avg[None] + (w - w_avg[None]) * factor

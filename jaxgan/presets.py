@@ -1,0 +1,121 @@
+"""Named starting points for the three trainings. Every field can be overridden on the command line."""
+
+from dataclasses import replace
+
+from jaxgan.config import (
+    AdamConfig,
+    Config,
+    ConfigError,
+    DiscriminatorConfig,
+    EditorConfig,
+    EncoderConfig,
+    GeneratorConfig,
+    InverterConfig,
+    PerceptualConfig,
+    RunConfig,
+    StyleGANConfig,
+    TrunkConfig,
+)
+
+
+def paper() -> dict[str, Config]:
+    """The published hyperparameters at 128x128. Needs VGG16 weights, and accelerators for days."""
+    return {"stylegan": StyleGANConfig(), "inverter": InverterConfig(), "editor": EditorConfig()}
+
+
+def small() -> dict[str, Config]:
+    """Narrow networks at 64x64 for 2 CPU cores: about half an hour a stage.
+
+    Shorter trainings want higher learning rates, a weaker R1 at the low resolution and faster averages; features of the
+    StyleGAN discriminator stand in for VGG16, and the shift starts at zero instead of at unit variance.
+    """
+    generator = GeneratorConfig(resolution=64, latent_size=128, fmap_base=2048, fmap_max=64)
+    discriminator = DiscriminatorConfig(fmap_base=2048, fmap_max=64)
+    trunk = TrunkConfig(width=16, max_width=128)
+    perceptual = PerceptualConfig(network="discriminator", weight=0.1)
+    run = RunConfig(batch_size=16, tick_images=1_000, sample_images=5_000, checkpoint_images=10_000)
+    lazy = {"r1_gamma": 1.0, "r1_interval": 8}
+    return {
+        "stylegan": StyleGANConfig(
+            run=replace(run, total_images=60_000),
+            generator=generator,
+            discriminator=discriminator,
+            adam=AdamConfig(learning_rate=2e-3, b1=0.0),
+            ema_half_life=2_000,
+            **lazy,
+        ),
+        "inverter": InverterConfig(
+            run=replace(run, total_images=50_000),
+            generator=generator,
+            discriminator=discriminator,
+            trunk=trunk,
+            perceptual=perceptual,
+            adam=AdamConfig(learning_rate=1e-3, decay=0.5),
+            ema_half_life=1_000,
+            **lazy,
+        ),
+        "editor": EditorConfig(
+            run=replace(run, total_images=40_000),
+            generator=generator,
+            inverter=trunk,
+            stylegan_discriminator=discriminator,
+            encoder=EncoderConfig(trunk=trunk, shift_scale_init=0.1),
+            discriminator=discriminator,
+            perceptual=perceptual,
+            adam=AdamConfig(learning_rate=1e-3, decay=0.5),
+            ema_half_life=1_000,
+            **lazy,
+        ),
+    }
+
+
+def _at_resolution(config: Config, resolution: int, **run: int) -> Config:
+    generator = replace(config.generator, resolution=resolution)
+    return replace(config, generator=generator, run=replace(config.run, **run))
+
+
+def demo() -> dict[str, Config]:
+    """`small` at 32x32, shortened so that the three trainings take about seven minutes on 2 CPU cores."""
+    images = {"stylegan": 24_000, "inverter": 14_000, "editor": 14_000}
+    often = {"tick_images": 1_000, "sample_images": 4_000, "checkpoint_images": 8_000}
+    return {
+        stage: _at_resolution(config, 32, total_images=images[stage], **often) for stage, config in small().items()
+    }
+
+
+def tiny() -> dict[str, Config]:
+    """Everything at its smallest, 8x8, for tests: a stage compiles and runs a few steps in seconds."""
+    generator = GeneratorConfig(resolution=8, latent_size=8, mapping_layers=2, fmap_base=64, fmap_max=8)
+    discriminator = DiscriminatorConfig(fmap_base=64, fmap_max=8, stddev_group=2)
+    trunk = TrunkConfig(width=4, max_width=8)
+    perceptual = PerceptualConfig(network="discriminator", weight=0.1)
+    run = RunConfig(
+        batch_size=8, total_images=32, tick_images=8, sample_images=16, checkpoint_images=16, keep_checkpoints=2
+    )
+    fast = {"run": run, "generator": generator, "r1_interval": 2}
+    return {
+        "stylegan": StyleGANConfig(discriminator=discriminator, ema_half_life=16, **fast),
+        "inverter": InverterConfig(discriminator=discriminator, trunk=trunk, perceptual=perceptual, **fast),
+        "editor": EditorConfig(
+            inverter=trunk,
+            stylegan_discriminator=discriminator,
+            encoder=EncoderConfig(trunk=trunk, landmark_width=8, latent_width=4),
+            discriminator=discriminator,
+            perceptual=perceptual,
+            **fast,
+        ),
+    }
+
+
+PRESETS = {"paper": paper, "small": small, "demo": demo, "tiny": tiny}
+
+
+def preset(name: str, stage: str) -> Config:
+    """The configuration of a stage ("stylegan", "inverter", "editor") in a preset.
+
+    Raises:
+      ConfigError: there is no such preset; the message lists them.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]()[stage]

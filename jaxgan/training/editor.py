@@ -1,0 +1,148 @@
+"""Training of the editor: an encoder of latent shifts and a landmark-conditional discriminator; the rest is frozen.
+
+The variants of the report's Table 1 are encoder.kind and cycle:
+
+| row | encoder.kind | cycle |
+|---|---|---|
+| naive | naive | none |
+| naive + image cycle | naive | image |
+| latent difference + image cycle | latent_difference | image |
+| keypoint + latent cycle | keypoint | latent |
+| latent difference + latent cycle (the full model) | latent_difference | latent |
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxgan import losses
+from jaxgan.config import EditorConfig
+from jaxgan.data.drawing import Landmarks, landmarks_from_keypoints
+from jaxgan.models.editor import Encoder
+from jaxgan.models.inverter import Inverter
+from jaxgan.models.stylegan import Discriminator, Generator
+from jaxgan.training import discriminator, parallel
+from jaxgan.training.reconstruction import make_reconstruction
+from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average, to_float, to_uint8
+
+
+def init_state(config: EditorConfig) -> TrainState:
+    """A fresh encoder and discriminator, drawn from config.run.seed."""
+    gen = config.generator
+    key_e, key_d = jax.random.split(jax.random.key(config.run.seed))
+    images = jnp.zeros((1, gen.resolution, gen.resolution, 3), jnp.float32)
+    latents = jnp.zeros((1, gen.num_layers, gen.latent_size), jnp.float32)
+    landmarks = landmarks_from_keypoints(jnp.zeros((1, 68, 2), jnp.float32), gen.resolution)
+    encoder = Encoder(config.encoder, gen).init(key_e, images, latents, landmarks, False)
+    critic = Discriminator(config.discriminator).init(key_d, images, landmarks.image)
+    params = {"encoder": encoder["params"], "discriminator": critic["params"]}
+    extra = {"batch_stats": encoder["batch_stats"]}
+    return create(params, adam(config.adam, config.run), extra, ema={"encoder": dict(encoder)})
+
+
+def make_train_step(config: EditorConfig, r1_weight: float) -> Callable:
+    """The step (state, frozen, batch) -> (state, metrics), for parallel.pmap_step.
+
+    batch holds image uint8 [B, R, R, 3], keypoints and target_keypoints float32 [B, 68, 2] in pixels; frozen the variables of
+    generator and inverter, and the parameters of the perceptual network if any.
+    """
+    encoder, generator = Encoder(config.encoder, config.generator), Generator(config.generator)
+    inverter, critic = Inverter(config.inverter, config.generator), Discriminator(config.discriminator)
+    reconstruction = make_reconstruction(config.perceptual, config.stylegan_discriminator)
+    optimizer = adam(config.adam, config.run)
+    naive = config.encoder.kind == "naive"
+
+    def score(params: dict, images: jax.Array, condition: jax.Array) -> jax.Array:
+        return critic.apply({"params": params}, images, condition)
+
+    def step(state: TrainState, frozen: dict, batch: dict) -> tuple[TrainState, dict]:
+        portraits = to_float(batch["image"])
+        own = landmarks_from_keypoints(batch["keypoints"], config.generator.resolution)
+        target = landmarks_from_keypoints(batch["target_keypoints"], config.generator.resolution)
+        latents = None if naive else inverter.apply(frozen["inverter"], portraits, False)
+        # without a cycle, every other step reconstructs the portrait from its own landmarks
+        own_turn = jnp.logical_and(config.cycle == "none", state.step % 2 == 0)
+        target = jax.tree.map(lambda a, b: jnp.where(own_turn, a, b), own, target)
+
+        def loss(params: dict) -> tuple[jax.Array, tuple[jax.Array, dict, dict]]:
+            stats = state.extra["batch_stats"]
+
+            def edit(images: jax.Array, w: jax.Array, landmarks: Landmarks, stats: dict) -> tuple[jax.Array, dict]:
+                variables = {"params": params, "batch_stats": stats}
+                edited, updates = encoder.apply(variables, images, w, landmarks, True, mutable=["batch_stats"])
+                return edited, updates["batch_stats"]
+
+            def render(w: jax.Array) -> jax.Array:
+                return generator.apply(frozen["generator"], w, method="synthesize")
+
+            d_params = state.params["discriminator"]
+            edited, stats = edit(portraits, latents, target, stats)
+            manipulated = render(edited)
+            scores = {"manipulated": score(d_params, manipulated, target.image)}
+            if config.cycle == "none":
+                terms = reconstruction(frozen, manipulated, portraits)
+                terms = {name: own_turn.astype(jnp.float32) * term for name, term in terms.items()}
+            else:
+                cycle, stats = edit(manipulated, edited, own, stats)
+                rendered = render(cycle)
+                scores["cycle"] = score(d_params, rendered, own.image)
+                if config.cycle == "latent":
+                    terms = {"latent_cycle": losses.mse(cycle, latents)}
+                else:
+                    terms = reconstruction(frozen, rendered, portraits)
+            if naive and config.cycle == "image":
+                direct, stats = edit(portraits, None, own, stats)
+                rendered = render(direct)
+                scores["direct"] = score(d_params, rendered, own.image)
+                for name, term in reconstruction(frozen, rendered, portraits).items():
+                    terms[f"direct_{name}"] = 0.5 * term
+            total, terms = losses.editor_loss(terms, scores, jnp.float32(config.adversarial_weight))
+            return total, (manipulated, stats, {**terms, "loss": total})
+
+        grads, (manipulated, batch_stats, metrics) = jax.grad(loss, has_aux=True)(state.params["encoder"])
+        d_grads, d_metrics = discriminator.gradients(
+            score,
+            state.params["discriminator"],
+            (portraits, own.image),
+            (manipulated, target.image),
+            r1_weight,
+        )
+        new = apply_gradients(state, optimizer, {"encoder": grads, "discriminator": d_grads})
+        variables = {"params": new.params["encoder"], "batch_stats": batch_stats}
+        ema = moving_average(state.ema["encoder"], variables, config.ema_half_life, config.run.batch_size)
+        return new.replace(extra={"batch_stats": batch_stats}, ema={"encoder": ema}), parallel.mean({**metrics, **d_metrics})
+
+    return step
+
+
+def inference_variables(state: TrainState) -> dict:
+    """The averaged encoder."""
+    return {"encoder": state.ema["encoder"]}
+
+
+def make_sampler(config: EditorConfig) -> Callable:
+    """(state, frozen, batch) -> uint8 images [6, B, R, R, 3].
+
+    Rows: own landmarks, source, inversion, target landmarks, manipulated, cycle; everything with running statistics.
+    """
+    encoder, generator = Encoder(config.encoder, config.generator), Generator(config.generator)
+    inverter = Inverter(config.inverter, config.generator)
+
+    @jax.jit
+    def sample(state: TrainState, frozen: dict, batch: dict) -> jax.Array:
+        portraits = to_float(batch["image"])
+        own = landmarks_from_keypoints(batch["keypoints"], config.generator.resolution)
+        target = landmarks_from_keypoints(batch["target_keypoints"], config.generator.resolution)
+
+        def render(w: jax.Array) -> jax.Array:
+            return generator.apply(frozen["generator"], w, method="synthesize")
+
+        latents = inverter.apply(frozen["inverter"], portraits, False)
+        edited = encoder.apply(state.ema["encoder"], portraits, latents, target, False)
+        manipulated = render(edited)
+        cycle = render(encoder.apply(state.ema["encoder"], manipulated, edited, own, False))
+        rows = [own.image, portraits, render(latents), target.image, manipulated, cycle]
+        return jnp.stack([to_uint8(row) for row in rows])
+
+    return sample

@@ -1,0 +1,79 @@
+"""Training of the inverter, the domain-guided encoder (Zhu et al. 2020), against a frozen generator."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxgan import losses
+from jaxgan.config import InverterConfig
+from jaxgan.models.inverter import Inverter
+from jaxgan.models.stylegan import Discriminator, Generator
+from jaxgan.training import discriminator, parallel
+from jaxgan.training.reconstruction import make_reconstruction
+from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average, to_float, to_uint8
+
+
+def init_state(config: InverterConfig, discriminator_params: dict) -> TrainState:
+    """A fresh inverter; the discriminator continues from the StyleGAN's."""
+    resolution = config.generator.resolution
+    images = jnp.zeros((1, resolution, resolution, 3), jnp.float32)
+    inverter = Inverter(config.trunk, config.generator).init(jax.random.key(config.run.seed), images, False)
+    params = {"inverter": inverter["params"], "discriminator": discriminator_params}
+    extra = {"batch_stats": inverter["batch_stats"]}
+    return create(params, adam(config.adam, config.run), extra, ema={"inverter": dict(inverter)})
+
+
+def make_train_step(config: InverterConfig, r1_weight: float) -> Callable:
+    """The step (state, frozen, batch with image uint8 [B, R, R, 3]) -> (state, metrics), for parallel.pmap_step.
+
+    frozen holds the generator's variables, and the parameters of the perceptual network if any.
+    """
+    inverter, generator = Inverter(config.trunk, config.generator), Generator(config.generator)
+    critic = Discriminator(config.discriminator)
+    reconstruction = make_reconstruction(config.perceptual, config.discriminator)
+    optimizer = adam(config.adam, config.run)
+
+    def score(params: dict, images: jax.Array, condition: None = None) -> jax.Array:
+        return critic.apply({"params": params}, images, condition)
+
+    def step(state: TrainState, frozen: dict, batch: dict) -> tuple[TrainState, dict]:
+        real = to_float(batch["image"])
+
+        def loss(params: dict) -> tuple[jax.Array, tuple[jax.Array, dict, dict]]:
+            variables = {"params": params, "batch_stats": state.extra["batch_stats"]}
+            w, updates = inverter.apply(variables, real, True, mutable=["batch_stats"])
+            fake = generator.apply(frozen["generator"], w, method="synthesize")
+            terms = reconstruction(frozen, fake, real)
+            adversarial = losses.generator_logistic(score(state.params["discriminator"], fake))
+            total = sum(terms.values()) + config.adversarial_weight * adversarial
+            return total, (fake, updates["batch_stats"], {**terms, "adv": adversarial, "loss": total})
+
+        grads, (fake, batch_stats, metrics) = jax.grad(loss, has_aux=True)(state.params["inverter"])
+        d_grads, d_metrics = discriminator.gradients(
+            score, state.params["discriminator"], (real, None), (fake, None), r1_weight
+        )
+        new = apply_gradients(state, optimizer, {"inverter": grads, "discriminator": d_grads})
+        variables = {"params": new.params["inverter"], "batch_stats": batch_stats}
+        ema = moving_average(state.ema["inverter"], variables, config.ema_half_life, config.run.batch_size)
+        return new.replace(extra={"batch_stats": batch_stats}, ema={"inverter": ema}), parallel.mean({**metrics, **d_metrics})
+
+    return step
+
+
+def inference_variables(state: TrainState) -> dict:
+    """The averaged inverter, and the discriminator."""
+    return {"inverter": state.ema["inverter"], "discriminator": state.params["discriminator"]}
+
+
+def make_sampler(config: InverterConfig) -> Callable:
+    """(state, frozen, batch) -> uint8 images [2, B, R, R, 3]: portraits above their inversions (running statistics)."""
+    inverter, generator = Inverter(config.trunk, config.generator), Generator(config.generator)
+
+    @jax.jit
+    def sample(state: TrainState, frozen: dict, batch: dict) -> jax.Array:
+        w = inverter.apply(state.ema["inverter"], to_float(batch["image"]), False)
+        inversions = generator.apply(frozen["generator"], w, method="synthesize")
+        return jnp.stack([batch["image"], to_uint8(inversions)])
+
+    return sample

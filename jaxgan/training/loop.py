@@ -1,0 +1,101 @@
+"""The training loop: ticks, images seen, stopping on NaN. What is trained, saved and shown comes in as callables."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxgan.config import RunConfig
+from jaxgan.training.log import TrainingLog
+from jaxgan.training.state import TrainState
+
+
+WARM_UP = 2  # steps that may compile, with and without regularisation
+
+
+class DivergedError(FloatingPointError):
+    """A loss or statistic is no longer finite; the message names stage, step and terms."""
+
+
+def fit(
+    *,
+    stage: str,
+    run: RunConfig,
+    state: TrainState,
+    frozen: dict,
+    step_for: Callable[[int], Callable[[TrainState, dict, Any], tuple[TrainState, dict]]],
+    batches: Iterator[Any],
+    log: TrainingLog,
+    save: Callable[[int, TrainState], None],
+    sample: Callable[[TrainState], np.ndarray],
+) -> TrainState:
+    """Trains from state.step to run.total_images.
+
+    Args:
+      stage: name for messages.
+      run: durations, in images.
+      state: where to start; its buffers are donated to the steps.
+      frozen: constant variables, passed to each step.
+      step_for: steps done -> the mapped step to run next.
+      batches: yields batches already on the devices.
+      log: receives metrics once a tick, and grids.
+      save: writes a checkpoint, (step, state).
+      sample: uint8 grid [rows, columns, R, R, 3] of a state.
+
+    Returns:
+      The last state, which is saved.
+
+    Raises:
+      DivergedError: metrics of a tick are not finite; nothing of that tick is saved.
+    """
+    batch_size = run.batch_size
+    done, total = int(state.step), -(-run.total_images // batch_size)
+    every = {name: max(1, getattr(run, f"{name}_images") // batch_size) for name in ("tick", "sample", "checkpoint")}
+    if done < total:
+        log.grid(done, done * batch_size, sample(state))
+    pending: list[dict] = []
+    started, first, timed_from = time.perf_counter(), done, done
+    while done < total:
+        state, metrics = step_for(done)(state, frozen, next(batches))
+        done += 1
+        pending.append(metrics)
+        if done == first + WARM_UP:  # compilation is kept out of the rate
+            jax.block_until_ready(metrics)
+            log.say(f"{stage}: compiled in {time.perf_counter() - started:.0f} s")
+            started, timed_from = time.perf_counter(), done
+        last = done == total
+        if done % every["tick"] == 0 or done % every["checkpoint"] == 0 or last:  # nothing unchecked is saved
+            means = _means(pending)
+            pending = []
+            elapsed, steps = time.perf_counter() - started, done - timed_from
+            rate = steps * batch_size / elapsed if steps else float("nan")
+            _stop_if_diverged(stage, done, means)
+            log.scalars(done, {"images": done * batch_size, "images_per_second": round(rate, 2), **means})
+            log.say(_line(stage, done, total, batch_size, rate, means))
+            started, timed_from = time.perf_counter(), done
+        if done % every["sample"] == 0 or last:
+            log.grid(done, done * batch_size, sample(state))
+        if done % every["checkpoint"] == 0 or last:
+            save(done, state)
+    return state
+
+
+def _means(pending: list[dict]) -> dict[str, float]:
+    host = jax.device_get(pending)
+    return {name: float(np.mean([metrics[name] for metrics in host])) for name in host[0]}
+
+
+def _stop_if_diverged(stage: str, step: int, means: dict[str, float]) -> None:
+    bad = {name: value for name, value in means.items() if not np.isfinite(value)}
+    if bad:
+        terms = ", ".join(f"{name}={value}" for name, value in bad.items())
+        raise DivergedError(f"{stage} diverged before step {step}: {terms}; the last checkpoint is kept")
+
+
+def _line(stage: str, done: int, total: int, batch_size: int, rate: float, means: dict[str, float]) -> str:
+    terms = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
+    left = (total - done) * batch_size / rate if rate > 0 else float("nan")
+    eta = f"{int(left // 60)}:{int(left % 60):02d}" if np.isfinite(left) else "?"
+    return f"{stage} {done * batch_size:,}/{total * batch_size:,} images  {rate:.1f}/s  ETA {eta}  {terms}"

@@ -1,0 +1,11 @@
+"""Train the editor: the encoder of latent shifts and its conditional discriminator.
+
+    python train_editor.py --config small --workdir runs/editor --data_dir data --dataset NAME --inverter runs/inverter
+"""
+
+import sys
+
+from jaxgan.launch import main
+
+if __name__ == "__main__":
+    sys.exit(main("editor"))

@@ -1,0 +1,11 @@
+"""Train the StyleGAN.
+
+    python train_stylegan.py --config small --workdir runs/stylegan --data_dir data --dataset NAME
+"""
+
+import sys
+
+from jaxgan.launch import main
+
+if __name__ == "__main__":
+    sys.exit(main("stylegan"))
