@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.ndimage
+import tensorflow as tf
 from PIL import Image
 
 from jaxgan.data import prepare, synthetic
@@ -168,6 +169,14 @@ def test_the_same_input_gives_the_same_bytes(folder, files, tmp_path):
     run(tmp_path / "images.zip", tmp_path / "zip")
     zipped = bytes_of(tmp_path / "zip")
     assert {name for name in first if first[name] != zipped[name]} == {"faces/1.0.0/metadata.json"}  # names the source
+
+
+def test_the_fields_of_a_record_have_a_fixed_order(folder, tmp_path):
+    run(folder, tmp_path / "data")  # protobuf would order them differently in the next process
+    for path in dataset_folder(tmp_path / "data", "faces").glob("*.tfrecord*"):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            at = [record.index(field) for field in (b"\x04file", b"\x05image", b"\x09keypoints")]
+            assert at == sorted(at)
 
 
 def test_a_damaged_member_of_an_archive(tmp_path, files):

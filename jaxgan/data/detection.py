@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import os
+import pickle
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -86,11 +87,13 @@ def _dlib() -> Detector:
     if not weights.is_file():
         raise DetectorError(f"detector dlib: weights not found at {weights}")
     predictor = dlib.shape_predictor(str(weights))
-    local = threading.local()  # the face detector keeps scratch memory, so each thread has its own
+    # The face detector keeps scratch memory, so each thread has its own: a copy, as building one takes a second.
+    frozen = pickle.dumps(dlib.get_frontal_face_detector())
+    local = threading.local()
 
     def find(image: np.ndarray) -> list[np.ndarray]:
         if not hasattr(local, "faces"):
-            local.faces = dlib.get_frontal_face_detector()
+            local.faces = pickle.loads(frozen)
         image = np.ascontiguousarray(image)
         boxes = sorted(local.faces(image), key=lambda box: box.area(), reverse=True)
         shapes = [predictor(image, box).parts() for box in boxes]

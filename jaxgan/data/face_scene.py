@@ -136,7 +136,8 @@ def _shell(
     round_face, above_end = hair_distance(identity, x, y), end - y
     corner = jnp.maximum(0, 0.2 - jnp.abs(round_face - above_end))
     inside = jnp.minimum(round_face, above_end) - 1.25 * corner * corner  # a smooth minimum rounds the sideburns
-    strands = jnp.cos(12 * jnp.arctan2(x - identity.hair_part, z + 0.6)) + jnp.cos(29 * jnp.arctan2(x, z + 0.3))
+    turn = (x - 0.3 * identity.hair_part) * jax.lax.rsqrt(x * x + (z + 0.5) ** 2 + 0.1)  # round the head
+    strands = jnp.cos(13 * turn) + jnp.cos(31 * turn)
     albedo = identity.hair[:, None] * (0.95 + 0.06 * strands)[None]
     lit = shade(identity, albedo, 0.1, shell.normal(x, y, z), light, rays.viewer)
     back = jnp.broadcast_to(0.5 * identity.hair[:, None], lit.shape)

@@ -71,11 +71,12 @@ def write_dataset(
     Raises:
         DatasetError: There is no record in any split.
     """
-    _, tfds = import_tensorflow()
+    tf, tfds = import_tensorflow()
     filled = {split: records for split, each in splits.items() if (records := _unless_empty(each)) is not None}
     if not filled:
         raise DatasetError(f"dataset {name}: no portrait was accepted, nothing written")
     described = tfds.core.MetadataDict()
+    example_writer = _canonical_writer(tf)
 
     class Portraits(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Square portraits with 68 landmarks."""
@@ -106,10 +107,27 @@ def write_dataset(
                 yield record.file, {"image": image, "keypoints": record.keypoints, "file": record.file}
             described.update(metadata)
 
+        def _example_writer(self) -> Any:
+            return example_writer(self.info.file_format)
+
     Portraits.name = name
     tfds.disable_progress_bar()  # the records come with a bar of their own
     with contextlib.redirect_stdout(io.StringIO()):  # announcements of a download that is none
         Portraits(data_dir=str(data_dir)).download_and_prepare()
+
+
+def _canonical_writer(tf: Any) -> type:
+    """A writer of records whose bytes do not differ from one process to the next, as those of protobuf's maps do."""
+    from tensorflow_datasets.core import writer
+
+    class CanonicalWriter(writer.ExampleWriter):
+        def write(self, path: Any, examples: Iterable[tuple[Any, bytes]]) -> Any:
+            return super().write(path, ((key, canonical(example)) for key, example in examples))
+
+    def canonical(example: bytes) -> bytes:
+        return tf.train.Example.FromString(example).SerializeToString(deterministic=True)
+
+    return CanonicalWriter
 
 
 def _unless_empty(records: Iterable[Record]) -> Iterator[Record] | None:
