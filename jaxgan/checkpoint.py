@@ -41,7 +41,9 @@ class Checkpoints:
     def __init__(self, workdir: str | Path, keep: int = 2):
         self.folder = Path(workdir).absolute() / FOLDER
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=False)
-        self._manager = ocp.CheckpointManager(self.folder, options=options)
+        handlers = {name: ocp.PyTreeCheckpointHandler() for name in ("state", "model", "frozen")}
+        handlers["config"] = ocp.JsonCheckpointHandler()
+        self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
 
     def latest_step(self) -> int | None:
         """Step of the newest complete checkpoint, None where there is none."""

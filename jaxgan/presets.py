@@ -29,8 +29,8 @@ def small() -> dict[str, Config]:
     Shorter trainings want higher learning rates, a weaker R1 at the low resolution and faster averages; features of the
     StyleGAN discriminator stand in for VGG16, and the shift starts at zero instead of at unit variance.
     """
-    generator = GeneratorConfig(resolution=64, latent_size=128, fmap_base=2048, fmap_max=64)
-    discriminator = DiscriminatorConfig(fmap_base=2048, fmap_max=64)
+    generator = GeneratorConfig(resolution=64, latent_size=128, fmap_base=1024, fmap_max=64)
+    discriminator = DiscriminatorConfig(fmap_base=1024, fmap_max=64)
     trunk = TrunkConfig(width=16, max_width=128)
     perceptual = PerceptualConfig(network="discriminator", weight=0.1)
     run = RunConfig(batch_size=16, tick_images=1_000, sample_images=5_000, checkpoint_images=10_000)

@@ -40,12 +40,12 @@ class TrainingLog:
         """A line on standard output, at once."""
         print(text, flush=True)
 
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+    def scalars(self, step: int, values: Mapping[str, float | None]) -> None:
         """One line of metrics.jsonl."""
         self._lines.write(json.dumps({"step": step, **values}) + "\n")
         self._lines.flush()
         if self._summaries:
-            self._summaries.write_scalars(step, dict(values))
+            self._summaries.write_scalars(step, {name: value for name, value in values.items() if value is not None})
             self._summaries.flush()
 
     def grid(self, step: int, images_seen: int, images: np.ndarray) -> None:

@@ -70,9 +70,9 @@ def fit(
             means = _means(pending)
             pending = []
             elapsed, steps = time.perf_counter() - started, done - timed_from
-            rate = steps * batch_size / elapsed if steps else float("nan")
+            rate = steps * batch_size / elapsed if done > first + WARM_UP else None
             _stop_if_diverged(stage, done, means)
-            log.scalars(done, {"images": done * batch_size, "images_per_second": round(rate, 2), **means})
+            log.scalars(done, {"images": done * batch_size, "images_per_second": rate and round(rate, 2), **means})
             log.say(_line(stage, done, total, batch_size, rate, means))
             started, timed_from = time.perf_counter(), done
         if done % every["sample"] == 0 or last:
@@ -94,8 +94,10 @@ def _stop_if_diverged(stage: str, step: int, means: dict[str, float]) -> None:
         raise DivergedError(f"{stage} diverged before step {step}: {terms}; the last checkpoint is kept")
 
 
-def _line(stage: str, done: int, total: int, batch_size: int, rate: float, means: dict[str, float]) -> str:
+def _line(stage: str, done: int, total: int, batch_size: int, rate: float | None, means: dict[str, float]) -> str:
     terms = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
-    left = (total - done) * batch_size / rate if rate > 0 else float("nan")
-    eta = f"{int(left // 60)}:{int(left % 60):02d}" if np.isfinite(left) else "?"
-    return f"{stage} {done * batch_size:,}/{total * batch_size:,} images  {rate:.1f}/s  ETA {eta}  {terms}"
+    pace = ""
+    if rate:
+        left = round((total - done) * batch_size / rate)
+        pace = f"  {rate:.1f}/s  ETA {left // 60}:{left % 60:02d}"
+    return f"{stage} {done * batch_size:,}/{total * batch_size:,} images{pace}  {terms}"

@@ -42,7 +42,8 @@ def apply_gradients(state: TrainState, optimizer: optax.GradientTransformation, 
     """One optimiser step of each network in `grads`, averaged over devices; counts the step."""
     params, opt_state = dict(state.params), dict(state.opt_state)
     for name, gradient in parallel.mean(grads).items():
-        updates, opt_state[name] = optimizer.update(gradient, state.opt_state[name], state.params[name])
+        with jax.numpy_dtype_promotion("standard"):  # optax raises floats to its integer counts
+            updates, opt_state[name] = optimizer.update(gradient, state.opt_state[name], state.params[name])
         params[name] = optax.apply_updates(state.params[name], updates)
     return state.replace(step=state.step + 1, params=params, opt_state=opt_state)
 

@@ -1,0 +1,140 @@
+"""Imports point one way, and the training core needs neither TensorFlow nor clu."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Layers from the bottom up; a module may import from its own layer and from those before it.
+LAYERS = (
+    ("jaxgan", "jaxgan.atomic", "jaxgan.config"),
+    ("jaxgan.presets",),
+    ("jaxgan.data",),
+    ("jaxgan.models",),
+    ("jaxgan.losses",),
+    ("jaxgan.training",),
+    ("jaxgan.checkpoint",),
+    ("jaxgan.editing",),
+    ("jaxgan.metrics",),
+    ("jaxgan.launch", "jaxgan.edit", "jaxgan.convert"),
+    ("train_stylegan", "train_inverter", "train_editor", "eval"),
+    ("jaxgan.demo",),
+)
+
+
+def layer_of(module: str) -> int:
+    """Index of the layer whose longest name is a prefix of the module's."""
+    found = [
+        (len(name), index)
+        for index, names in enumerate(LAYERS)
+        for name in names
+        if module == name or (name != "jaxgan" and module.startswith(name + "."))
+    ]
+    if not found:
+        raise LookupError(f"{module} is in no layer: add it to LAYERS")
+    return max(found)[1]
+
+
+def imports(source: str) -> set[str]:
+    """Modules of the project that a source imports anywhere, but for type checking."""
+    names: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if (node.module, alias.name) == ("jaxgan", "Editor"):
+                    names.add("jaxgan.editing")
+                elif node.module in ("jaxgan", "jaxgan.data", "jaxgan.training", "jaxgan.metrics", "jaxgan.models"):
+                    path = ROOT / node.module.replace(".", "/") / alias.name
+                    is_module = path.is_dir() or path.with_suffix(".py").exists()
+                    names.add(f"{node.module}.{alias.name}" if is_module else node.module)
+                else:
+                    names.add(node.module or "")
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(source))
+    return {name for name in names if name.split(".")[0] in ("jaxgan", "eval") or name.startswith("train_")}
+
+
+def wrong_imports(module: str, source: str) -> list[str]:
+    return [name for name in sorted(imports(source)) if layer_of(name) > layer_of(module)]
+
+
+def project_modules() -> dict[str, Path]:
+    files = [*ROOT.glob("jaxgan/**/*.py"), *ROOT.glob("*.py")]
+    dotted = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in files}
+    dotted.pop("jaxgan")  # loads Editor on first use, for users only
+    return dotted
+
+
+@pytest.mark.parametrize("module", sorted(project_modules()))
+def test_imports_point_one_way(module):
+    assert wrong_imports(module, project_modules()[module].read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("jaxgan.models.stylegan", "from jaxgan.training import loop"),
+        ("jaxgan.data.pipeline", "def f():\n    from jaxgan.losses import mse"),
+        ("jaxgan.training.loop", "import jaxgan.checkpoint"),
+        ("jaxgan.config", "from jaxgan.presets import preset"),
+        ("jaxgan.checkpoint", "from jaxgan import Editor"),
+        ("jaxgan.metrics.truth", "import eval"),
+    ],
+)
+def test_a_reversed_import_is_found(module, source):
+    assert len(wrong_imports(module, source)) == 1
+
+
+def test_only_one_file_names_pmap_and_one_names_orbax():
+    for word, home in (("jax.pmap", "jaxgan/training/parallel.py"), ("orbax", "jaxgan/checkpoint.py")):
+        users = {str(file.relative_to(ROOT)) for file in ROOT.glob("jaxgan/**/*.py") if word in file.read_text()}
+        assert users == {home}
+
+
+STEP_WITHOUT_TENSORFLOW = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "tensorflow_datasets", "clu", "torch", "dlib"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Refuse())
+import numpy as np
+from jaxgan.data.pipeline import array_batches, prefetch
+from jaxgan.presets import preset
+from jaxgan.training import loop, parallel, stylegan
+from jaxgan.training.discriminator import r1_schedule
+from jaxgan.training.log import TrainingLog
+
+config = preset("tiny", "stylegan")
+images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), np.uint8)
+batches = array_batches(images, np.zeros((16, 68, 2), np.float32), config.run.batch_size, seed=0)
+with TrainingLog(sys.argv[1], 0) as log:
+    loop.fit(
+        stage="stylegan", run=config.run, state=parallel.replicate(stylegan.init_state(config)), frozen={},
+        step_for=r1_schedule(lambda w: parallel.pmap_step(stylegan.make_train_step(config, w)), 1.0, 1),
+        batches=prefetch(batches, parallel.put), log=log, save=lambda step, state: print("saved", step),
+        sample=lambda state: stylegan.make_sampler(config)(state, {}, {}).__array__(),
+    )
+"""
+
+
+def test_training_runs_without_tensorflow_and_clu(tmp_path):
+    command = [sys.executable, "-c", STEP_WITHOUT_TENSORFLOW, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "saved 4" in done.stdout
+    assert "No TensorBoard summaries" in done.stderr
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 4
