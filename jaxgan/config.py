@@ -25,6 +25,7 @@ class GeneratorConfig:
     separate_w: bool = True  # each style layer has its own w (in-domain inversion), else one repeated w (StyleGAN)
     fmap_base: int = 16384  # feature maps at resolution r: min(fmap_base / r, fmap_max)
     fmap_max: int = 512  # most feature maps of any layer
+    noise: bool = True  # noise enters each style layer (StyleGAN); short trainings learn speckles from it before faces
     tanh: bool = True  # image passes through tanh (in-domain inversion), else linear (StyleGAN)
     dtype: Dtype = "float32"  # type of activations; parameters and statistics stay float32
 

@@ -118,7 +118,8 @@ def _describe(stage: str, config: Config, args: argparse.Namespace, earlier: Loa
     info = dataset_info(args.data_dir, config.run.dataset, config.generator.resolution)
     images, keypoints, _ = load_split(args.data_dir, config.run.dataset, "train", limit=256)
     print(f"\n{info}")
-    print(f"of {len(images)} images: mean {images.mean(axis=(0, 1, 2)).round(1)}, deviation {images.std(axis=(0, 1, 2)).round(1)}")
+    mean, deviation = images.mean(axis=(0, 1, 2)).round(1), images.std(axis=(0, 1, 2)).round(1)
+    print(f"of {len(images)} images: mean {mean}, deviation {deviation}")
     print(f"keypoints between {keypoints.min(axis=(0, 1)).round(1)} and {keypoints.max(axis=(0, 1)).round(1)} pixels")
 
 

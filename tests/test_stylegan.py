@@ -109,7 +109,7 @@ def test_styled_layer_adds_noise_then_bias_then_normalises_then_styles():
         "style": {"kernel": normal(4, W, 10), "bias": normal(5, 10)},
     }
     noise = normal(6, 1, 4, 4, 1)
-    layer = StyledLayer(5, jnp.float32, convolve=False)
+    layer = StyledLayer(5, jnp.float32, noise=True, convolve=False)
     result = layer.apply({"params": params, "noise": {"map": noise}}, x, w, None)
 
     y = lrelu(x + noise * params["noise_strength"] + params["bias"])

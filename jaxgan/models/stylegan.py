@@ -46,6 +46,7 @@ class StyledLayer(nn.Module):
 
     features: int
     dtype: jnp.dtype
+    noise: bool
     rescale: str | None = None
     convolve: bool = True
 
@@ -55,20 +56,25 @@ class StyledLayer(nn.Module):
             x = EqualizedConv(self.features, rescale=self.rescale, dtype=self.dtype, name="conv")(x)
         if self.rescale == "up":
             x = blur(x)
-        _, height, width, channels = x.shape
+        if self.noise:
+            x = x + self._noise(x.shape, noise_keys).astype(x.dtype)
+        channels = x.shape[-1]
+        x = leaky_relu(add_bias(x, self.param("bias", nn.initializers.zeros, (channels,))))
+        style = EqualizedDense(2 * channels, gain=1.0, dtype=self.dtype, name="style")(w)
+        return modulate(instance_norm(x), style)
+
+    def _noise(self, shape: tuple[int, ...], noise_keys: jax.Array | None) -> jax.Array:
+        """One map an image, or the fixed one for all, times a learned strength per channel: [B, H, W, C]."""
+        _, height, width, channels = shape
         fixed = self.variable(
             "noise", "map", lambda: jax.random.normal(self.make_rng("params"), (1, height, width, 1), jnp.float32)
         )
+        strength = self.param("noise_strength", nn.initializers.zeros, (channels,))
         if noise_keys is None:
             noise = fixed.value
         else:
             noise = jax.vmap(lambda key: jax.random.normal(key, (height, width, 1), jnp.float32))(noise_keys)
-        strength = self.param("noise_strength", nn.initializers.zeros, (channels,))
-        scaled = jnp.broadcast_to(noise, (noise.shape[0], *x.shape[1:])) * strength[None, None, None, :]
-        x = x + jnp.broadcast_to(scaled.astype(x.dtype), x.shape)
-        x = leaky_relu(add_bias(x, self.param("bias", nn.initializers.zeros, (channels,))))
-        style = EqualizedDense(2 * channels, gain=1.0, dtype=self.dtype, name="style")(w)
-        return modulate(instance_norm(x), style)
+        return jnp.broadcast_to(noise, shape) * strength[None, None, None, :]
 
 
 class Synthesis(nn.Module):
@@ -92,7 +98,7 @@ class Synthesis(nn.Module):
         for layer in range(cfg.num_layers):
             features = feature_maps(cfg, 4 << (layer // 2))
             rescale = "up" if layer >= 2 and layer % 2 == 0 else None
-            styled = StyledLayer(features, dtype, rescale, convolve=layer > 0, name=f"layer_{layer}")
+            styled = StyledLayer(features, dtype, cfg.noise, rescale, convolve=layer > 0, name=f"layer_{layer}")
             x = styled(x, w[:, layer], keys(layer))
         x = EqualizedConv(3, kernel_size=1, gain=1.0, dtype=dtype, name=f"to_rgb_{cfg.resolution}")(x)
         x = add_bias(x, self.param("rgb_bias", nn.initializers.zeros, (3,))).astype(jnp.float32)
@@ -157,7 +163,7 @@ class Discriminator(nn.Module):
 
 
 def truncate(w: jax.Array, w_avg: jax.Array, psi: float | jax.Array, layers: int = 8) -> jax.Array:
-    """Truncation trick: w [B, L, latent] drawn towards w_avg [L, latent] by psi (scalar or [B]) in the first `layers` layers."""
+    """Truncation trick: w [B, L, latent] drawn towards w_avg [L, latent] by psi (scalar or [B]) in the first layers."""
     psi = jnp.broadcast_to(jnp.asarray(psi, jnp.float32), (w.shape[0],))
     truncated = (jnp.arange(w.shape[1]) < layers)[None, :, None]
     factor = jnp.where(truncated, psi[:, None, None], jnp.float32(1.0))

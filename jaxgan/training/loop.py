@@ -11,7 +11,6 @@ from jaxgan.config import RunConfig
 from jaxgan.training.log import TrainingLog
 from jaxgan.training.state import TrainState
 
-
 WARM_UP = 2  # steps that may compile, with and without regularisation
 
 
@@ -56,14 +55,15 @@ def fit(
     if done < total:
         log.grid(done, done * batch_size, sample(state))
     pending: list[dict] = []
-    started, first, timed_from = time.perf_counter(), done, done
+    began = started = time.perf_counter()
+    first = timed_from = done
     while done < total:
         state, metrics = step_for(done)(state, frozen, next(batches))
         done += 1
         pending.append(metrics)
         if done == first + WARM_UP:  # compilation is kept out of the rate
             jax.block_until_ready(metrics)
-            log.say(f"{stage}: compiled in {time.perf_counter() - started:.0f} s")
+            log.say(f"{stage}: compiled in {time.perf_counter() - began:.0f} s")
             started, timed_from = time.perf_counter(), done
         last = done == total
         if done % every["tick"] == 0 or done % every["checkpoint"] == 0 or last:  # nothing unchecked is saved

@@ -24,7 +24,7 @@ def init_state(config: StyleGANConfig) -> TrainState:
         "generator": generator["params"],
         "discriminator": Discriminator(config.discriminator).init(key_d, images)["params"],
     }
-    extra = {"noise": generator["noise"], "w_avg": jnp.zeros((gen.num_layers, gen.latent_size), jnp.float32)}
+    extra = {"noise": generator.get("noise", {}), "w_avg": jnp.zeros((gen.num_layers, gen.latent_size), jnp.float32)}
     return create(params, adam(config.adam, config.run), extra, ema={"generator": generator["params"]})
 
 
