@@ -63,6 +63,7 @@ def small() -> dict[str, Config]:
             discriminator=discriminator,
             perceptual=perceptual,
             adam=AdamConfig(learning_rate=1e-3, decay=0.5),
+            mismatched_share=0.5,
             ema_half_life=1_000,
             **lazy,
         ),

@@ -190,3 +190,29 @@ def test_step_keys_differ_by_step_and_seed():
 def test_a_batch_that_devices_cannot_share_is_named():
     with pytest.raises(ValueError, match="batch of 6 images .* 4 devices"):
         parallel.split({"image": np.zeros((6, 2))}, 4)
+
+
+def test_mismatched_pairs_take_their_share_of_the_fakes_weight():
+    def score(params, images, condition):
+        return params["a"] * jnp.sum(images * condition, axis=1)
+
+    rng = np.random.default_rng(0)
+    real, fake, condition, other = (jnp.asarray(rng.standard_normal((6, 3)), jnp.float32) for _ in range(4))
+    params = {"a": jnp.float32(0.7)}
+    (gradient, metrics) = discriminator.gradients(
+        score, params, (real, condition), (fake, condition), 0.0, (real, other), 0.25
+    )
+
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    matching, faked, mismatched = (
+        np.asarray(jnp.sum(a * b, axis=1)) for a, b in ((real, condition), (fake, condition), (real, other))
+    )
+    expected = (
+        -np.mean(sigmoid(-0.7 * matching) * matching)
+        + 0.75 * np.mean(sigmoid(0.7 * faked) * faked)
+        + 0.25 * np.mean(sigmoid(0.7 * mismatched) * mismatched)
+    )
+    np.testing.assert_allclose(gradient["a"], expected, rtol=1e-5)
+    np.testing.assert_allclose(metrics["d_mismatched_score"], 0.7 * mismatched.mean(), rtol=1e-5)

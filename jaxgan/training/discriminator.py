@@ -16,11 +16,16 @@ def gradients(
     real: tuple[jax.Array, jax.Array | None],
     fake: tuple[jax.Array, jax.Array | None],
     r1_weight: float,
+    mismatched: tuple[jax.Array, jax.Array] | None = None,
+    mismatched_share: float = 0.0,
 ) -> tuple[dict, dict[str, jax.Array]]:
     """Gradient of the logistic loss, plus r1_weight * E |grad D(real)|^2 where the weight is not 0.
 
     real and fake are pairs (images [B, R, R, 3], condition [B, R, R, 3] or None). The gradient penalty is with respect to
     the images, not the condition. Returns this device's gradient and metrics.
+
+    `mismatched`, real images with the conditions of others, takes `mismatched_share` of the weight of the fakes: the
+    discriminator then cannot do by realism alone and learns whether image and condition match (Reed et al. 2016, GAN-CLS).
 
     The forward pass on the fake images is the one the generator's loss makes; XLA merges the two.
     """
@@ -35,7 +40,12 @@ def gradients(
 
     def fake_terms(params: dict) -> tuple[jax.Array, dict[str, jax.Array]]:
         scores = score(params, jax.lax.stop_gradient(fake[0]), fake[1])
-        return losses.discriminator_fake(scores), {"d_fake_score": scores.mean()}
+        loss, metrics = losses.discriminator_fake(scores), {"d_fake_score": scores.mean()}
+        if mismatched_share:
+            scores = score(params, *mismatched)
+            metrics["d_mismatched_score"] = scores.mean()
+            loss = (1.0 - mismatched_share) * loss + mismatched_share * losses.discriminator_fake(scores)
+        return loss, metrics
 
     def loss(params: dict) -> tuple[jax.Array, dict[str, jax.Array]]:
         real_loss, real_metrics = real_terms(params)

@@ -59,11 +59,11 @@ def make_train_step(config: EditorConfig, r1_weight: float) -> Callable:
     def step(state: TrainState, frozen: dict, batch: dict) -> tuple[TrainState, dict]:
         portraits = to_float(batch["image"])
         own = landmarks_from_keypoints(batch["keypoints"], config.generator.resolution)
-        target = landmarks_from_keypoints(batch["target_keypoints"], config.generator.resolution)
+        shuffled = landmarks_from_keypoints(batch["target_keypoints"], config.generator.resolution)
         latents = None if naive else inverter.apply(frozen["inverter"], portraits, False)
         # without a cycle, every other step reconstructs the portrait from its own landmarks
         own_turn = jnp.logical_and(config.cycle == "none", state.step % 2 == 0)
-        target = jax.tree.map(lambda a, b: jnp.where(own_turn, a, b), own, target)
+        target = jax.tree.map(lambda a, b: jnp.where(own_turn, a, b), own, shuffled)
 
         def loss(params: dict) -> tuple[jax.Array, tuple[jax.Array, dict, dict]]:
             stats = state.extra["batch_stats"]
@@ -107,6 +107,8 @@ def make_train_step(config: EditorConfig, r1_weight: float) -> Callable:
             (portraits, own.image),
             (manipulated, target.image),
             r1_weight,
+            (portraits, shuffled.image),
+            config.mismatched_share,
         )
         new = apply_gradients(state, optimizer, {"encoder": grads, "discriminator": d_grads})
         variables = {"params": new.params["encoder"], "batch_stats": batch_stats}
