@@ -56,6 +56,7 @@ def evaluate(arguments: argparse.Namespace) -> report.Report:
     measurements = measure_all(edits, names)
     setup = {
         "workdir": str(arguments.workdir),
+        "step": editor.step,
         "dataset": arguments.dataset,
         "portraits": len(images),
         "resolution": editor.resolution,

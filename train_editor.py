@@ -1,6 +1,6 @@
 """Train the editor: the encoder of latent shifts and its conditional discriminator.
 
-    python train_editor.py --config small --workdir runs/editor --data_dir data --dataset NAME --inverter runs/inverter
+python train_editor.py --config small --workdir runs/editor --data_dir data --dataset NAME --inverter runs/inverter
 """
 
 import sys

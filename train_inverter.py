@@ -1,6 +1,6 @@
 """Train the inverter against a StyleGAN's frozen generator.
 
-    python train_inverter.py --config small --workdir runs/inverter --data_dir data --dataset NAME --stylegan runs/stylegan
+python train_inverter.py --config small --workdir runs/inverter --data_dir data --dataset NAME --stylegan runs/stylegan
 """
 
 import sys

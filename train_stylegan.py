@@ -1,6 +1,6 @@
 """Train the StyleGAN.
 
-    python train_stylegan.py --config small --workdir runs/stylegan --data_dir data --dataset NAME
+python train_stylegan.py --config small --workdir runs/stylegan --data_dir data --dataset NAME
 """
 
 import sys

@@ -158,7 +158,7 @@ STAGES: dict[str, type] = {"stylegan": StyleGANConfig, "inverter": InverterConfi
 
 
 def stage_of(config: Config) -> str:
-    """"stylegan", "inverter" or "editor"."""
+    """ "stylegan", "inverter" or "editor"."""
     return next(name for name, kind in STAGES.items() if isinstance(config, kind))
 
 

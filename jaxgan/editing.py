@@ -61,9 +61,7 @@ class Editor:
         prepared, _, _ = self._prepare(images)
         return self._in_batches(self._invert, prepared)
 
-    def edit(
-        self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, strength: float = 1.0
-    ) -> np.ndarray:
+    def edit(self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, strength: float = 1.0) -> np.ndarray:
         """Portraits uint8 [N, R, R, 3] of the same people with the target landmarks.
 
         Args:

@@ -91,9 +91,7 @@ def tiny() -> dict[str, Config]:
     discriminator = DiscriminatorConfig(fmap_base=64, fmap_max=8, stddev_group=2)
     trunk = TrunkConfig(width=4, max_width=8)
     perceptual = PerceptualConfig(network="discriminator", weight=0.1)
-    run = RunConfig(
-        batch_size=8, total_images=32, tick_images=8, sample_images=16, checkpoint_images=16, keep_checkpoints=2
-    )
+    run = RunConfig(batch_size=8, total_images=32, tick_images=8, sample_images=16, checkpoint_images=16, keep_checkpoints=2)
     fast = {"run": run, "generator": generator, "r1_interval": 2}
     return {
         "stylegan": StyleGANConfig(discriminator=discriminator, ema_half_life=16, **fast),

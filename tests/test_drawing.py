@@ -92,9 +92,7 @@ def test_each_part_is_drawn_in_its_colour(first, last, closed, colour):
         assert covered(image, middle, colour), f"segment {a}-{b} is missing"
     assert covered(image, midpoint(points[last], points[first]), colour) == closed
     inks = image.reshape(-1, 3)[image.reshape(-1, 3).max(axis=1) > 0]
-    np.testing.assert_allclose(
-        inks / inks.max(axis=1, keepdims=True), np.tile(colour, (len(inks), 1)) / max(colour), atol=1e-5
-    )
+    np.testing.assert_allclose(inks / inks.max(axis=1, keepdims=True), np.tile(colour, (len(inks), 1)) / max(colour), atol=1e-5)
 
 
 def test_outer_lips_are_not_drawn():

@@ -19,6 +19,7 @@ class FakeEditor:
     """Returns its portraits, one shade brighter where they are edited."""
 
     resolution = R
+    step = 7
 
     @classmethod
     def load(cls, workdir):

@@ -86,9 +86,7 @@ def test_cmyk_and_palette():
     np.testing.assert_array_equal(images.decode_image(encoded(colours, "GIF")), np.asarray(colours.convert("RGB")))
 
 
-@pytest.mark.parametrize(
-    "orientation, turned", [(2, np.fliplr), (3, lambda a: np.rot90(a, 2)), (6, lambda a: np.rot90(a, -1))]
-)
+@pytest.mark.parametrize("orientation, turned", [(2, np.fliplr), (3, lambda a: np.rot90(a, 2)), (6, lambda a: np.rot90(a, -1))])
 def test_exif_orientation_is_applied(orientation, turned):
     exif = Image.Exif()
     exif[274] = orientation

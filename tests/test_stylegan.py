@@ -121,9 +121,7 @@ def test_styled_layer_adds_noise_then_bias_then_normalises_then_styles():
 
 def test_call_composes_mapping_and_synthesis(variables, synthesize):
     z = normal(0, BATCH, W)
-    w, images = jax.jit(
-        lambda z: (Generator(TINY).apply(variables, z, method="map"), Generator(TINY).apply(variables, z))
-    )(z)
+    w, images = jax.jit(lambda z: (Generator(TINY).apply(variables, z, method="map"), Generator(TINY).apply(variables, z)))(z)
     assert w.shape == (BATCH, L, W) and images.shape == (BATCH, R, R, 3) and images.dtype == jnp.float32
     np.testing.assert_allclose(images, synthesize(variables, w), atol=1e-5)
 

@@ -199,9 +199,7 @@ def test_mismatched_pairs_take_their_share_of_the_fakes_weight():
     rng = np.random.default_rng(0)
     real, fake, condition, other = (jnp.asarray(rng.standard_normal((6, 3)), jnp.float32) for _ in range(4))
     params = {"a": jnp.float32(0.7)}
-    (gradient, metrics) = discriminator.gradients(
-        score, params, (real, condition), (fake, condition), 0.0, (real, other), 0.25
-    )
+    (gradient, metrics) = discriminator.gradients(score, params, (real, condition), (fake, condition), 0.0, (real, other), 0.25)
 
     def sigmoid(x):
         return 1 / (1 + np.exp(-x))

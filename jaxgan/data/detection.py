@@ -45,9 +45,7 @@ def load_detector(name: str) -> Detector:
     return detect
 
 
-def detect_landmarks(
-    images: Sequence[np.ndarray], detector: str, workers: int | None = None
-) -> list[np.ndarray | None]:
+def detect_landmarks(images: Sequence[np.ndarray], detector: str, workers: int | None = None) -> list[np.ndarray | None]:
     """Finds the landmarks of the largest face in each image.
 
     Args:

@@ -107,9 +107,7 @@ def hair(face: Face, identity: Identity, rays: Rays, light: Array, soft: Array) 
     cap = _Ellipsoid((0.0, -0.42, -0.05), (face.width + 0.05 + 0.5 * volume, 1.24 + volume, 1.26 + volume))
     is_long = jnp.where(identity.hair_length > 0.3, 1.0, 0.0)
     drop = jnp.maximum(0, identity.hair_length - 0.3)
-    drape = _Ellipsoid(
-        (0.0, -0.1 + 0.6 * drop, -0.1), (face.width + 0.1 + 0.7 * volume, 1.3 + 0.9 * drop, 1.14 + volume)
-    )
+    drape = _Ellipsoid((0.0, -0.1 + 0.6 * drop, -0.1), (face.width + 0.1 + 0.7 * volume, 1.3 + 0.9 * drop, 1.14 + volume))
     end = jnp.where(identity.hair_length > 0.3, _BEYOND, 0.05 + 0.6 * identity.hair_length)
 
     cap_front, cap_back = _shell(identity, cap, identity.hair_coverage, end, rays, light, soft)

@@ -100,8 +100,7 @@ def measure(edits: Edits) -> Measurement:
             ),
             mean_column(
                 "hausdorff_legacy",
-                "the same between drawn landmark images, outputs without a face left out, as in the report; lower is"
-                " better",
+                "the same between drawn landmark images, outputs without a face left out, as in the report; lower is better",
                 drawn,
             ),
             mean_column("nme", "mean landmark error / distance between the eyes' centres; lower is better", errors),

@@ -53,9 +53,7 @@ class Encoder(nn.Module):
     generator: GeneratorConfig
 
     @nn.compact
-    def __call__(
-        self, portraits: jax.Array | None, latents: jax.Array | None, landmarks: Landmarks, train: bool
-    ) -> jax.Array:
+    def __call__(self, portraits: jax.Array | None, latents: jax.Array | None, landmarks: Landmarks, train: bool) -> jax.Array:
         if self.config.kind == "naive":
             both = jnp.concatenate([portraits, landmarks.image], axis=-1)
             return Inverter(self.config.trunk, self.generator, name="naive")(both, train)

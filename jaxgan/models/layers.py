@@ -114,9 +114,7 @@ def downscale_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
     blocks = blocks.reshape(batch, rows + 1, columns + 1, 4 * channels)
     taps = (_sum_of_shifts(kernel) * 0.25).reshape(2, 2, 2, 2, channels, -1).transpose(0, 2, 1, 3, 4, 5)
     taps = taps.reshape(2, 2, 4 * channels, -1)
-    return sum(
-        jnp.dot(blocks[:, i : i + rows, j : j + columns], taps[i, j]) for i in (0, 1) for j in (0, 1)
-    )
+    return sum(jnp.dot(blocks[:, i : i + rows, j : j + columns], taps[i, j]) for i in (0, 1) for j in (0, 1))
 
 
 def upscale_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:

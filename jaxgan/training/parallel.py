@@ -23,9 +23,7 @@ def pmap_step(step: Callable, devices: Sequence[jax.Device] | None = None) -> Ca
 
     Batches are pytrees of [devices, batch / devices, ...], as `split` makes them.
     """
-    return jax.pmap(
-        step, axis_name=AXIS, in_axes=(None, None, 0), out_axes=(None, None), donate_argnums=(0,), devices=devices
-    )
+    return jax.pmap(step, axis_name=AXIS, in_axes=(None, None, 0), out_axes=(None, None), donate_argnums=(0,), devices=devices)
 
 
 def _sharding(spec: PartitionSpec, devices: Sequence[jax.Device] | None) -> NamedSharding:

@@ -67,9 +67,7 @@ def make_train_step(config: StyleGANConfig, r1_weight: float) -> Callable:
             return losses.generator_logistic(score(state.params["discriminator"], fake)), (fake, w)
 
         (g_loss, (fake, w)), g_grads = jax.value_and_grad(generator_loss, has_aux=True)(state.params["generator"])
-        d_grads, metrics = discriminator.gradients(
-            score, state.params["discriminator"], (real, None), (fake, None), r1_weight
-        )
+        d_grads, metrics = discriminator.gradients(score, state.params["discriminator"], (real, None), (fake, None), r1_weight)
         new = apply_gradients(state, optimizer, {"generator": g_grads, "discriminator": d_grads})
         w_mean = parallel.mean(w.mean(axis=0))
         w_avg = w_mean + config.w_avg_decay * (state.extra["w_avg"] - w_mean)
