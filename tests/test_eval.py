@@ -77,6 +77,7 @@ def test_results_table_and_figure(script, tmp_path, capsys):
     assert sorted(path.name for path in out.iterdir()) == ["figure.png", "results.json", "table.md"]
     results = json.loads((out / "results.json").read_text(), parse_constant=pytest.fail)
     assert results["setup"] | {"workdir": "", "pairs": ""} == {
+        "step": 7,
         "workdir": "",
         "dataset": "faces",
         "portraits": 4,
