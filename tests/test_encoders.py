@@ -1,6 +1,6 @@
-"""The inverter and the editor's encoders: shapes, batch statistics, what each reads."""
+"""Inverter and editor encoders: shapes, what each reads, and batch normalisation over devices."""
 
-import dataclasses
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -8,116 +8,231 @@ import numpy as np
 import pytest
 
 from jaxgan.config import EncoderConfig, GeneratorConfig, TrunkConfig
-from jaxgan.data.drawing import landmarks_from_keypoints
+from jaxgan.data.drawing import Landmarks, landmarks_from_keypoints
 from jaxgan.models.editor import Encoder
-from jaxgan.models.inverter import AXIS, Inverter, batch_norm
+from jaxgan.models.inverter import AXIS, Inverter, ResidualBlock, Trunk, batch_norm
 from jaxgan.presets import preset
 
-CONFIG = preset("tiny", "editor")
-LAYERS, LATENT = CONFIG.generator.num_layers, CONFIG.generator.latent_size
+TINY = preset("tiny", "editor")
+BATCH, L, W, R = 4, TINY.generator.num_layers, TINY.generator.latent_size, TINY.generator.resolution
+KINDS = ["latent_difference", "keypoint", "naive"]
 
 
-def shapes_of(module, *inputs):
-    variables = jax.eval_shape(lambda: module.init(jax.random.key(0), *inputs))
-    flat = jax.tree_util.tree_flatten_with_path(variables["params"])[0]
-    return {"/".join(key.key for key in path): leaf.shape for path, leaf in flat}
+def normal(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def test_the_published_inverter_has_the_published_widths():
-    images = jnp.zeros((1, 128, 128, 3), jnp.float32)
-    shapes = shapes_of(Inverter(TrunkConfig(), GeneratorConfig()), images, False)
-    assert shapes["trunk/stem/kernel"] == (3, 3, 3, 64)
-    widths = [64, 128, 256, 512, 1024, 1024]
-    for resolution, before, after in zip((64, 32, 16, 8, 4), widths[:-1], widths[1:], strict=True):
-        block = f"trunk/block_{resolution}"
-        hidden = min(before, after)
-        assert shapes[f"{block}/conv_0/kernel"] == (3, 3, before, hidden)
-        assert shapes[f"{block}/conv_1/kernel"] == (3, 3, hidden, after)
-        assert shapes.get(f"{block}/shortcut/kernel") == ((1, 1, before, after) if before != after else None)
-    assert shapes["head/kernel"] == (4 * 4 * 1024, 12 * 512)
-    assert not [name for name in shapes if name.endswith("scale")]  # centred, not scaled
+def random_variables(model, *inputs) -> dict:
+    """NumPy variables of a model, positive where they are variances, in place of its initial ones."""
+    shapes = jax.eval_shape(lambda key: model.init(key, *inputs, train=False), jax.random.key(0))
+    leaves, tree = jax.tree_util.tree_flatten_with_path(shapes)
+    made = [normal(seed, *leaf.shape) for seed, (_, leaf) in enumerate(leaves)]
+    positive = [path[-1].key == "var" for path, _ in leaves]
+    return tree.unflatten([1 + np.abs(x) if p else x for x, p in zip(made, positive, strict=True)])
 
 
-def test_the_published_difference_encoder_has_the_published_widths():
-    latents = jnp.zeros((1, 12, 512), jnp.float32)
-    landmarks = landmarks_from_keypoints(jnp.zeros((1, 68, 2), jnp.float32), 128)
-    shapes = shapes_of(Encoder(EncoderConfig(), GeneratorConfig()), None, latents, landmarks, False)
-    assert shapes["difference/landmark_dense/kernel"] == (4 * 4 * 1024, 160)
-    assert shapes["difference/latent_dense/kernel"] == (12, 512, 32)
-    assert shapes["difference/head/kernel"] == (12, 192, 512)
-    keypoint = EncoderConfig(kind="keypoint")
-    assert shapes_of(Encoder(keypoint, GeneratorConfig()), None, latents, landmarks, False)[
-        "difference/landmark_dense/kernel"
-    ] == (136, 160)
+def tiny_inputs(seed: int = 0, batch: int = BATCH) -> tuple[np.ndarray, np.ndarray, Landmarks]:
+    """Portraits, latents and landmarks of the tiny editor."""
+    keypoints = np.random.default_rng(seed).uniform(0, R, (batch, 68, 2)).astype(np.float32)
+    portraits = np.tanh(normal(seed, batch, R, R, 3))
+    return portraits, normal(seed + 1, batch, L, W), landmarks_from_keypoints(keypoints, R)
 
 
-def inputs(seed=0, batch=8):
-    rng, resolution = np.random.default_rng(seed), CONFIG.generator.resolution
-    images = jnp.asarray(rng.uniform(-1, 1, (batch, resolution, resolution, 3)), jnp.float32)
-    latents = jnp.asarray(rng.standard_normal((batch, LAYERS, LATENT)), jnp.float32)
-    return images, latents, landmarks_from_keypoints(rng.uniform(0, resolution, (batch, 68, 2)), resolution)
+def tiny_encoder(kind: str, shift_scale_init: float | None = None) -> Encoder:
+    config = replace(TINY.encoder, kind=kind, shift_scale_init=shift_scale_init)
+    return Encoder(config, TINY.generator)
 
 
-@pytest.mark.parametrize(
-    ("kind", "reads"),
-    [
-        ("latent_difference", {"latents", "drawing"}),
-        ("keypoint", {"latents", "keypoints"}),
-        ("naive", {"images", "drawing"}),
-    ],
-)
-def test_each_encoder_reads_its_inputs_and_no_others(kind, reads):
-    encoder = Encoder(dataclasses.replace(CONFIG.encoder, kind=kind), CONFIG.generator)
-    images, latents, landmarks = inputs()
-    variables = encoder.init(jax.random.key(0), images, latents, landmarks, False)
-    apply = jax.jit(lambda images, latents, landmarks: encoder.apply(variables, images, latents, landmarks, False))
-    before = apply(images, latents, landmarks)
-    assert before.shape == latents.shape
-    changed = {
-        "images": (images * 0.5, latents, landmarks),
-        "latents": (images, latents * 0.5, landmarks),
-        "drawing": (images, latents, landmarks._replace(image=-landmarks.image)),
-        "keypoints": (images, latents, landmarks._replace(keypoints=-landmarks.keypoints)),
+@pytest.fixture(scope="module", params=KINDS)
+def encoder(request):
+    """Kind, variables and jitted inference of a tiny encoder."""
+    model = tiny_encoder(request.param)
+    variables = random_variables(model, *tiny_inputs())
+    return request.param, variables, jax.jit(lambda *inputs: model.apply(variables, *inputs, train=False))
+
+
+def test_inverter_gives_one_latent_for_each_style_layer():
+    model = Inverter(TrunkConfig(), GeneratorConfig())
+    images = jnp.zeros((2, 128, 128, 3))
+    variables = jax.eval_shape(lambda key: model.init(key, images, train=False), jax.random.key(0))
+    assert jax.eval_shape(lambda v: model.apply(v, images, train=False), variables).shape == (2, 12, 512)
+    params = variables["params"]
+    assert params["head"] == {"kernel": jax.ShapeDtypeStruct((16 * 1024, 12 * 512), jnp.float32)}, "no bias"
+    assert params["norm"].keys() == {"bias"} and params["norm"]["bias"].shape == (12 * 512,)
+
+
+def test_trunk_doubles_its_width_at_each_halving():
+    images = jnp.zeros((2, 128, 128, 3))
+    variables = jax.eval_shape(lambda key: Trunk(TrunkConfig()).init(key, images, train=False), jax.random.key(0))
+    params = variables["params"]
+    assert params["stem"]["kernel"].shape == (3, 3, 3, 64)
+    widths = {64: (64, 128), 32: (128, 256), 16: (256, 512), 8: (512, 1024), 4: (1024, 1024)}
+    assert params.keys() == {"stem", *(f"block_{resolution}" for resolution in widths)}
+    for resolution, (before, after) in widths.items():
+        block = params[f"block_{resolution}"]
+        assert block["conv_0"]["kernel"].shape == (3, 3, before, before)
+        assert block["conv_1"]["kernel"].shape == (3, 3, before, after)
+        assert ("shortcut" in block) == (before != after), "identity where widths agree"
+        if before != after:
+            assert block["shortcut"]["kernel"].shape == (1, 1, before, after)
+    flat = jax.eval_shape(lambda v: Trunk(TrunkConfig()).apply(v, images, train=False), variables)
+    assert flat.shape == (2, 4 * 4 * 1024) and flat.dtype == jnp.float32
+
+
+def test_residual_block_is_a_sum_without_final_activation():
+    block, x = ResidualBlock(3, jnp.float32), normal(0, 2, 4, 4, 3)
+    variables = random_variables(block, x)
+    silent = jax.tree.map(np.zeros_like, variables["params"])
+    zeroed = {"params": silent, "batch_stats": jax.tree.map(np.zeros_like, variables["batch_stats"])}
+    np.testing.assert_array_equal(block.apply(zeroed, x, train=False), x)
+
+
+def test_trunk_computes_in_bfloat16_and_keeps_float32_parameters():
+    model = Trunk(replace(TINY.inverter, dtype="bfloat16"))
+    images = tiny_inputs()[0]
+    variables = jax.tree.map(lambda p: 0.3 * p, random_variables(model, images))
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+    half = jax.jit(lambda x: model.apply(variables, x, train=False))(images)
+    full = jax.jit(lambda x: Trunk(TINY.inverter).apply(variables, x, train=False))(images)
+    assert half.dtype == jnp.float32 and np.any(half != full)
+    assert np.abs(half - full).mean() < 0.02 * np.std(full)
+
+
+def test_convolutions_start_at_the_published_deviation():
+    params = jax.jit(lambda key: Trunk(TrunkConfig(32, 64)).init(key, jnp.zeros((1, 8, 8, 3)), train=False))(jax.random.key(0))[
+        "params"
+    ]
+    kernels = [block["kernel"] for block in (params["block_4"]["conv_0"], params["block_4"]["conv_1"])]
+    assert [np.std(kernel) for kernel in kernels] == pytest.approx([0.02, 0.02], rel=0.03)
+
+
+def test_batch_norm_has_a_scale_only_where_asked():
+    x = normal(0, 5, 3)
+    published = batch_norm(False, "norm").init(jax.random.key(0), x)
+    assert published["params"].keys() == {"bias"} and published["batch_stats"].keys() == {"mean", "var"}
+    scaled = batch_norm(False, "norm", scale_init=0.1).init(jax.random.key(0), x)
+    np.testing.assert_allclose(scaled["params"]["scale"], np.full(3, 0.1), rtol=1e-6)
+
+
+def test_batch_norm_normalises_by_the_batch_of_all_devices():
+    norm = batch_norm(True, "norm")
+    x = 3 * normal(0, 4, 2, 5) + normal(1, 4, 1, 1) * 10  # devices of very different means
+    variables = {
+        "params": {"bias": np.arange(5, dtype=np.float32)},
+        "batch_stats": {"mean": np.full(5, 2, np.float32), "var": np.full(5, 3, np.float32)},
     }
-    assert {name for name, other in changed.items() if (apply(*other) != before).any()} == reads
-
-
-def test_a_shift_scale_of_zero_starts_as_no_edit():
-    encoder = Encoder(dataclasses.replace(CONFIG.encoder, shift_scale_init=0.0), CONFIG.generator)
-    images, latents, landmarks = inputs()
-    variables = encoder.init(jax.random.key(0), images, latents, landmarks, False)
-    np.testing.assert_array_equal(encoder.apply(variables, images, latents, landmarks, False), latents)
-
-
-def test_the_published_shift_has_unit_variance_in_every_coordinate():
-    encoder = Encoder(CONFIG.encoder, CONFIG.generator)
-    images, latents, landmarks = inputs(batch=64)
-    variables = encoder.init(jax.random.key(0), images, latents, landmarks, False)
-
-    def train(latents, drawing, keypoints):
-        both = landmarks._replace(image=drawing, keypoints=keypoints)
-        return encoder.apply(variables, None, latents, both, True, mutable=["batch_stats"])[0]
-
-    edited = jax.vmap(train, axis_name=AXIS)(latents[None], landmarks.image[None], landmarks.keypoints[None])[0]
-    shift = np.asarray(edited - latents)
-    np.testing.assert_allclose(shift.mean(axis=0), 0.0, atol=1e-4)
-    np.testing.assert_allclose(shift.var(axis=0), 1.0, atol=0.02)
-
-
-def test_batch_statistics_over_devices_are_those_of_the_whole_batch():
-    rng = np.random.default_rng(0)
-    x = rng.normal(3.0, 2.0, (4, 6, 5)).astype(np.float32)
-    norm = batch_norm(train=True, name="norm")
-    variables = batch_norm(train=False, name="norm").init(jax.random.key(0), x[0])
-
-    def apply(x):
-        return norm.apply(variables, x, mutable=["batch_stats"])
-
-    normalised, updates = jax.pmap(apply, axis_name=AXIS)(x)
-    flat = x.reshape(-1, 5)
-    expected = (flat - flat.mean(axis=0)) / np.sqrt(flat.var(axis=0) + 1e-5)
-    np.testing.assert_allclose(np.asarray(normalised).reshape(-1, 5), expected, atol=2e-5)
+    step = jax.pmap(lambda x: norm.apply(variables, x, mutable="batch_stats"), axis_name=AXIS)
+    y, state = step(x)
+    flat = x.reshape(8, 5).astype(np.float64)
+    expected = (flat - flat.mean(axis=0)) / np.sqrt(flat.var(axis=0) + 1e-5) + np.arange(5)
+    np.testing.assert_allclose(np.reshape(y, (8, 5)), expected, rtol=1e-4, atol=1e-4)
     for device in range(4):
-        running = jax.tree.map(lambda leaf, device=device: np.asarray(leaf[device]), updates["batch_stats"])
-        np.testing.assert_allclose(running["mean"], 0.1 * flat.mean(axis=0), rtol=1e-5)  # 0.9 of the initial 0
-        np.testing.assert_allclose(running["var"], 0.9 + 0.1 * flat.var(axis=0), rtol=1e-4)
+        running = {name: value[device] for name, value in state["batch_stats"].items()}
+        np.testing.assert_allclose(running["mean"], 0.9 * 2 + 0.1 * flat.mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(running["var"], 0.9 * 3 + 0.1 * flat.var(axis=0), rtol=1e-4)
+
+
+def test_batch_norm_uses_running_statistics_in_inference():
+    x, variance = normal(0, 6, 3), np.array([0.5, 1, 4], np.float32)
+    stats = {"mean": np.array([1, 2, 3], np.float32), "var": variance}
+    variables = {"params": {"bias": np.ones(3, np.float32)}, "batch_stats": stats}
+    expected = (x - stats["mean"]) / np.sqrt(variance + 1e-5) + 1
+    np.testing.assert_allclose(batch_norm(False, "norm").apply(variables, x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_inverter_on_four_devices_equals_one_big_batch():
+    model = Inverter(TINY.inverter, TINY.generator)
+    images = np.tanh(normal(0, 8, R, R, 3))
+    variables = random_variables(model, images)
+
+    def step(images):
+        return model.apply(variables, images, train=True, mutable="batch_stats")
+
+    together, one = jax.vmap(step, axis_name=AXIS)(images[None])
+    split, four = jax.pmap(step, axis_name=AXIS)(images.reshape(4, 2, R, R, 3))
+    np.testing.assert_allclose(np.reshape(split, (8, L, W)), together[0], rtol=1e-3, atol=1e-3)
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(four), strict=True):
+        np.testing.assert_allclose(b, np.broadcast_to(a, b.shape), rtol=1e-3, atol=1e-4)
+
+
+def test_encoders_give_latents(encoder):
+    _, _, apply = encoder
+    result = apply(*tiny_inputs())
+    assert result.shape == (BATCH, L, W) and result.dtype == jnp.float32
+    assert np.all(np.ptp(result, axis=0) > 0)
+
+
+def test_encoders_read_what_they_should_and_nothing_else(encoder):
+    kind, _, apply = encoder
+    portraits, latents, landmarks = tiny_inputs(0)
+    other_portraits, other_latents, other = tiny_inputs(7)
+    base = apply(portraits, latents, landmarks)
+    moved = {
+        "portraits": apply(other_portraits, latents, landmarks),
+        "keypoints": apply(portraits, latents, Landmarks(other.keypoints, landmarks.image)),
+        "image": apply(portraits, latents, Landmarks(landmarks.keypoints, other.image)),
+    }
+    read = {name for name, result in moved.items() if not np.array_equal(result, base)}
+    assert read == {"latent_difference": {"image"}, "keypoint": {"keypoints"}, "naive": {"portraits", "image"}}[kind]
+    assert np.array_equal(apply(portraits, other_latents, landmarks), base) == (kind == "naive")
+
+
+def test_inputs_that_are_not_read_may_be_none(encoder):
+    kind, _, apply = encoder
+    portraits, latents, landmarks = tiny_inputs()
+    reduced = (portraits, None) if kind == "naive" else (None, latents)
+    np.testing.assert_allclose(apply(*reduced, landmarks), apply(portraits, latents, landmarks), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["latent_difference", "keypoint"])
+def test_difference_of_each_layer_reads_its_own_latent(kind):
+    model = tiny_encoder(kind)
+    _, latents, landmarks = tiny_inputs()
+    variables = random_variables(model, None, latents, landmarks)
+    difference = jax.jit(lambda w: model.apply(variables, None, w, landmarks, train=False) - w)
+    base = difference(latents)
+    changed = latents.copy()
+    changed[:, 1] += 1
+    differs = np.abs(difference(changed) - base).max(axis=(0, 2)) > 1e-4
+    assert differs.tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize("scale", [None, 0.0])
+def test_the_shift_starts_at_unit_variance_or_at_zero(scale):
+    model = tiny_encoder("latent_difference", scale)
+    _, latents, landmarks = tiny_inputs(batch=16)
+    variables = random_variables(model, None, latents, landmarks)
+    initial = jax.jit(lambda key: model.init(key, None, latents, landmarks, train=False))(jax.random.key(0))
+    norm = initial["params"]["difference"]["norm"]
+    centre = normal(9, L, W)
+    variables["params"]["difference"]["norm"] = {**norm, "bias": centre}
+
+    def step(w):
+        return model.apply(variables, None, w, landmarks, train=True, mutable="batch_stats")[0]
+
+    shift = jax.vmap(step, axis_name=AXIS)(latents[None])[0] - latents
+    np.testing.assert_array_equal(norm["bias"], np.zeros((L, W)))
+    np.testing.assert_allclose(shift.mean(axis=0), centre, atol=1e-4)
+    np.testing.assert_allclose(shift.std(axis=0), np.full((L, W), 1.0 if scale is None else 0.0), atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_paper_encoders_have_the_published_widths(kind):
+    portraits, latents = jnp.zeros((2, 128, 128, 3)), jnp.zeros((2, 12, 512))
+    landmarks = Landmarks(jnp.zeros((2, 68, 2)), portraits)
+    model = Encoder(EncoderConfig(kind=kind), GeneratorConfig())
+    made = jax.eval_shape(lambda key: model.init(key, portraits, latents, landmarks, train=False), jax.random.key(0))
+    params = made["params"]
+    if kind == "naive":
+        assert params["naive"]["trunk"]["stem"]["kernel"].shape == (3, 3, 6, 64)
+        assert params["naive"]["head"]["kernel"].shape == (16 * 1024, 12 * 512)
+        return
+    params = params["difference"]
+    assert ("trunk" in params) == (kind == "latent_difference")
+    shapes = {name: params[name]["kernel"].shape for name in ("landmark_dense", "latent_dense", "head")}
+    read = 136 if kind == "keypoint" else 16 * 1024
+    assert shapes == {"landmark_dense": (read, 160), "latent_dense": (12, 512, 32), "head": (12, 192, 512)}
+    dense = [name for name in params if name != "trunk" and not name.endswith("norm")]
+    assert all(params[name].keys() == {"kernel"} for name in dense), "no biases beside those of the normalisations"
+    norms = {name: params[name]["bias"].shape for name in ("landmark_norm", "latent_norm", "norm")}
+    assert norms == {"landmark_norm": (160,), "latent_norm": (12, 32), "norm": (12, 512)}
