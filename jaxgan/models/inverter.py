@@ -39,7 +39,7 @@ class ConvNorm(nn.Module):
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.normal(0.02), shape)
         x = conv2d(x.astype(self.dtype), kernel.astype(self.dtype))
-        return leaky_relu(batch_norm(train, "norm")(x).astype(self.dtype))
+        return leaky_relu(batch_norm(train, "norm")(x.astype(jnp.float32)).astype(self.dtype))
 
 
 class ResidualBlock(nn.Module):
