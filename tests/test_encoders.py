@@ -58,7 +58,9 @@ def test_inverter_gives_one_latent_for_each_style_layer():
     assert jax.eval_shape(lambda v: model.apply(v, images, train=False), variables).shape == (2, 12, 512)
     params = variables["params"]
     assert params["head"] == {"kernel": jax.ShapeDtypeStruct((16 * 1024, 12 * 512), jnp.float32)}, "no bias"
-    assert params["norm"].keys() == {"bias"} and params["norm"]["bias"].shape == (12 * 512,)
+    assert params["norm"]["bias"].shape == (12 * 512,)
+    leaves = {path[-1].key for path, _ in jax.tree_util.tree_flatten_with_path(params)[0]}
+    assert leaves == {"kernel", "bias"}, "normalisations are centred, not scaled"
 
 
 def test_trunk_doubles_its_width_at_each_halving():

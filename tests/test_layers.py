@@ -154,8 +154,11 @@ def test_equalized_1x1_conv_is_a_product_over_channels():
 
 
 def test_equalized_layers_start_with_unit_variance_and_zero_bias():
-    dense = EqualizedDense(300).init(jax.random.key(0), jnp.zeros((1, 200)))["params"]
-    conv = EqualizedConv(100).init(jax.random.key(1), jnp.zeros((1, 4, 4, 60)))["params"]
+    def init(key):
+        dense = EqualizedDense(300).init(key, jnp.zeros((1, 200)))
+        return dense["params"], EqualizedConv(100).init(key, jnp.zeros((1, 4, 4, 60)))["params"]
+
+    dense, conv = jax.jit(init)(jax.random.key(0))
     assert np.std(dense["kernel"]) == pytest.approx(1, abs=0.01) and np.std(conv["kernel"]) == pytest.approx(1, abs=0.01)
     assert dense["bias"].shape == (300,) and not np.any(dense["bias"])
     assert conv.keys() == {"kernel"}
