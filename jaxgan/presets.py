@@ -79,7 +79,7 @@ def _at_resolution(config: Config, resolution: int, **run: int) -> Config:
 
 
 def demo() -> dict[str, Config]:
-    """`small` at 32x32, shortened so that the three trainings take about seven minutes on 2 CPU cores."""
+    """`small` at 32x32, shortened so that the three trainings take about nine minutes on 2 CPU cores."""
     images = {"stylegan": 12_000, "inverter": 5_000, "editor": 3_000}
     often = {"tick_images": 1_000, "sample_images": 2_000, "checkpoint_images": 4_000}
     return {stage: _at_resolution(config, 32, total_images=images[stage], **often) for stage, config in small().items()}
