@@ -236,6 +236,8 @@ def validate(config: Config) -> Config:
     if config.r1_interval < 1:
         raise ConfigError(f"r1_interval must be at least 1, got {config.r1_interval}")
     if isinstance(config, EditorConfig):
+        if not 0.0 <= config.mismatched_share <= 1.0:
+            raise ConfigError(f"mismatched_share must lie in [0, 1], got {config.mismatched_share}")
         naive = config.encoder.kind == "naive"
         if naive and config.cycle == "latent":
             raise ConfigError("cycle=latent needs an encoder that takes a latent; the naive one takes image or none")

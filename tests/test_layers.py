@@ -14,7 +14,7 @@ def normal(seed: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def close(actual, expected, tolerance: float = 2e-5) -> None:
+def assert_close(actual, expected, tolerance: float = 2e-5) -> None:
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
 
 
@@ -38,7 +38,7 @@ def test_conv2d_is_cross_correlation_with_a_zero_border():
     expected = np.zeros((2, 6, 5, 2), np.float32)
     for b, i, o in np.ndindex(2, 3, 2):
         expected[b, :, :, o] += ndimage.correlate(x[b, :, :, i], kernel[:, :, i, o], mode="constant")
-    close(layers.conv2d(x, kernel), expected)
+    assert_close(layers.conv2d(x, kernel), expected)
 
 
 @RESCALING
@@ -47,7 +47,7 @@ def test_rescaling_convolution_equals_its_two_steps(fused, composed, shape):
     x, kernel = normal(0, *shape), normal(1, 3, 3, shape[-1], 5)
     expected = composed(x, kernel)
     assert expected.shape == fused(x, kernel).shape
-    close(fused(x, kernel), expected)
+    assert_close(fused(x, kernel), expected)
 
 
 @RESCALING
@@ -63,26 +63,26 @@ def test_rescaling_convolution_has_the_gradients_of_its_two_steps(fused, compose
 
         return jax.jit(lambda x, k: (jax.grad(score, (0, 1))(x, k), jax.grad(penalty, (0, 1))(x, k)))(x, kernel)
 
-    jax.tree.map(lambda a, b: close(a, b, 1e-3), gradients(fused), gradients(composed))
+    jax.tree.map(lambda a, b: assert_close(a, b, 1e-3), gradients(fused), gradients(composed))
 
 
 def test_blur_is_the_binomial_filter_with_a_zero_border():
     x = normal(0, 2, 5, 6, 3)
     weights = np.outer([1, 2, 1], [1, 2, 1])[None, :, :, None] / 16
-    close(layers.blur(x), ndimage.convolve(x, weights, mode="constant", cval=0.0))
+    assert_close(layers.blur(x), ndimage.convolve(x, weights, mode="constant", cval=0.0))
 
 
 def test_downscale2d_is_the_mean_of_blocks():
     x = normal(0, 2, 4, 6, 3)
     expected = (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
-    close(layers.downscale2d(x), expected)
+    assert_close(layers.downscale2d(x), expected)
 
 
 def test_pixel_norm_gives_unit_mean_square():
     x = normal(0, 3, 16) * np.array([[0.1], [1.0], [30.0]], np.float32)
     norm = np.sqrt((x.astype(np.float64) ** 2).mean(axis=-1, keepdims=True) + 1e-8)
-    close(layers.pixel_norm(x), x / norm)
-    close(jnp.mean(jnp.square(layers.pixel_norm(x)), axis=-1), np.ones(3))
+    assert_close(layers.pixel_norm(x), x / norm)
+    assert_close(jnp.mean(jnp.square(layers.pixel_norm(x)), axis=-1), np.ones(3))
     assert np.all(layers.pixel_norm(jnp.zeros((1, 4))) == 0)
 
 
@@ -93,7 +93,7 @@ def test_adain_normalises_each_map_and_modulates_it():
         plane = x[b, :, :, c].astype(np.float64)
         normalised = (plane - plane.mean()) / np.sqrt(plane.var() + 1e-8)
         expected[b, :, :, c] = normalised * (1 + style[b, c]) + style[b, 3 + c]
-    close(layers.modulate(layers.instance_norm(x), style), expected)
+    assert_close(layers.modulate(layers.instance_norm(x), style), expected)
 
 
 def test_instance_norm_takes_bfloat16_statistics_in_float32():
@@ -114,7 +114,7 @@ def test_minibatch_stddev_is_the_mean_deviation_within_each_group(batch, group, 
     for b in range(batch):
         first = b // used * used
         deviations = [x[first : first + used, i, j, c].std() for i, j, c in np.ndindex(2, 3, 5)]
-        close(result[b, :, :, 5], np.full((2, 3), np.mean(deviations)), 2e-4)
+        assert_close(result[b, :, :, 5], np.full((2, 3), np.mean(deviations)), 2e-4)
 
 
 def test_minibatch_stddev_does_not_depend_on_the_number_of_devices():
@@ -122,7 +122,7 @@ def test_minibatch_stddev_does_not_depend_on_the_number_of_devices():
     whole = layers.minibatch_stddev(x, 2)
     for devices in (2, 4):
         shares = np.split(x, devices)
-        close(np.concatenate([layers.minibatch_stddev(share, 2) for share in shares]), whole, 1e-6)
+        assert_close(np.concatenate([layers.minibatch_stddev(share, 2) for share in shares]), whole, 1e-6)
 
 
 def test_minibatch_stddev_names_batch_and_group_that_do_not_fit():
@@ -136,7 +136,7 @@ def test_equalized_dense_scales_its_weights_at_run_time(gain, lr_multiplier):
     params = {"kernel": normal(1, 50, 7), "bias": normal(2, 7)}
     layer = EqualizedDense(7, gain=gain, lr_multiplier=lr_multiplier)
     expected = x @ params["kernel"] * (gain * lr_multiplier / np.sqrt(50)) + params["bias"] * lr_multiplier
-    close(layer.apply({"params": params}, x), expected)
+    assert_close(layer.apply({"params": params}, x), expected)
 
 
 @pytest.mark.parametrize("rescale", [None, "up", "down"])
@@ -144,13 +144,13 @@ def test_equalized_conv_scales_its_weights_at_run_time(rescale):
     x, kernel = normal(0, 2, 4, 4, 3), normal(1, 3, 3, 3, 5)
     step = {None: layers.conv2d, "up": double_then_convolve, "down": convolve_then_mean}[rescale]
     result = EqualizedConv(5, rescale=rescale).apply({"params": {"kernel": kernel}}, x)
-    close(result, step(x, kernel) * np.float32(np.sqrt(2 / 27)))
+    assert_close(result, step(x, kernel) * np.float32(np.sqrt(2 / 27)))
 
 
 def test_equalized_1x1_conv_is_a_product_over_channels():
     x, kernel = normal(0, 2, 4, 5, 3), normal(1, 1, 1, 3, 6)
     result = EqualizedConv(6, kernel_size=1, gain=1.0).apply({"params": {"kernel": kernel}}, x)
-    close(result, x @ kernel[0, 0] / np.sqrt(3))
+    assert_close(result, x @ kernel[0, 0] / np.sqrt(3))
 
 
 def test_equalized_layers_start_with_unit_variance_and_zero_bias():
@@ -169,22 +169,22 @@ def test_lr_multiplier_leaves_the_start_alone_and_scales_a_step():
     x = normal(0, 4, 20)
     plain, slow = EqualizedDense(6), EqualizedDense(6, lr_multiplier=multiplier)
     params = {layer: layer.init(jax.random.key(0), x)["params"] for layer in (plain, slow)}
-    close(params[slow]["kernel"], params[plain]["kernel"] / multiplier)
-    close(slow.apply({"params": params[slow]}, x), plain.apply({"params": params[plain]}, x))
+    assert_close(params[slow]["kernel"], params[plain]["kernel"] / multiplier)
+    assert_close(slow.apply({"params": params[slow]}, x), plain.apply({"params": params[plain]}, x))
 
     # Adam's first step moves every weight by the rate, whatever its gradient: the output moves by a known amount.
     for layer, effect in ((plain, 1.0), (slow, multiplier)):
         stepped = jax.tree.map(lambda p: p + rate, params[layer])
         moved = layer.apply({"params": stepped}, x) - layer.apply({"params": params[layer]}, x)
         by_kernel = rate * gain / np.sqrt(20) * x.sum(axis=1, keepdims=True)
-        close(moved, np.broadcast_to(effect * (by_kernel + rate), (4, 6)), 1e-5)
+        assert_close(moved, np.broadcast_to(effect * (by_kernel + rate), (4, 6)), 1e-5)
 
 
 def test_layerwise_dense_is_one_dense_layer_for_each_style_layer():
     x, kernel = normal(0, 3, 4, 10), normal(1, 4, 10, 6)
     result = LayerwiseDense(6).apply({"params": {"kernel": kernel}}, x)
     for layer in range(4):
-        close(result[:, layer], x[:, layer] @ kernel[layer] / np.sqrt(10))
+        assert_close(result[:, layer], x[:, layer] @ kernel[layer] / np.sqrt(10))
 
 
 @pytest.mark.parametrize("layer", [EqualizedDense(4), EqualizedConv(4, rescale="up"), EqualizedConv(4, kernel_size=1)])

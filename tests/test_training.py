@@ -136,6 +136,8 @@ def test_impossible_variants_are_named():
         validate(dataclasses.replace(config, encoder=naive))
     with pytest.raises(ConfigError, match="cycle=none"):
         validate(dataclasses.replace(config, cycle="none"))
+    with pytest.raises(ConfigError, match="mismatched_share must lie in"):
+        validate(dataclasses.replace(config, mismatched_share=1.5))
 
 
 def test_r1_schedule_runs_every_interval_with_the_weight_times_it():
