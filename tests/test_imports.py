@@ -18,6 +18,7 @@ LAYERS = (
     ("jaxgan.losses",),
     ("jaxgan.training",),
     ("jaxgan.checkpoint",),
+    ("jaxgan.weights",),
     ("jaxgan.editing",),
     ("jaxgan.metrics",),
     ("jaxgan.launch", "jaxgan.edit", "jaxgan.convert"),
@@ -52,7 +53,7 @@ def imports(source: str) -> set[str]:
             for alias in node.names:
                 if (node.module, alias.name) == ("jaxgan", "Editor"):
                     names.add("jaxgan.editing")
-                elif node.module in ("jaxgan", "jaxgan.data", "jaxgan.training", "jaxgan.metrics", "jaxgan.models"):
+                elif node.module in ("jaxgan", "jaxgan.data", "jaxgan.training", "jaxgan.metrics", "jaxgan.models", "jaxgan.weights"):
                     path = ROOT / node.module.replace(".", "/") / alias.name
                     is_module = path.is_dir() or path.with_suffix(".py").exists()
                     names.add(f"{node.module}.{alias.name}" if is_module else node.module)
