@@ -20,11 +20,11 @@ from jaxgan.checkpoint import CheckpointError, Checkpoints, Loaded
 from jaxgan.config import Config, ConfigError, override, to_dict, validate
 from jaxgan.data.pipeline import dataset_info, load_split, prefetch, record_batches
 from jaxgan.data.portraits import DatasetError
-from jaxgan.models.features import load_vgg16
 from jaxgan.presets import PRESETS, preset
 from jaxgan.training import discriminator, editor, inverter, loop, parallel, stylegan
 from jaxgan.training.log import TrainingLog
 from jaxgan.training.state import TrainState
+from jaxgan.weights.vgg16 import load_vgg16
 
 MODULES: dict[str, ModuleType] = {"stylegan": stylegan, "inverter": inverter, "editor": editor}
 EARLIER = {"inverter": "stylegan", "editor": "inverter"}  # the stage whose checkpoint a stage starts from

@@ -1,4 +1,4 @@
-"""VGG16: parity with torchvision's network, and the way its weights come in."""
+"""VGG16: parity with torchvision's network, and the way its weights come in; the weights of the parity fixtures."""
 
 import json
 import zlib
@@ -11,6 +11,9 @@ import pytest
 
 from jaxgan import convert
 from jaxgan.models import features
+from jaxgan.weights.npz import write_npz
+from jaxgan.weights.tensors import WeightsError
+from jaxgan.weights.vgg16 import TORCHVISION_INDEX, load_vgg16, vgg16_params
 
 FIXTURES = Path(__file__).parents[2] / "shared" / "reference" / "feature_nets"
 needs_fixtures = pytest.mark.skipif(not FIXTURES.is_dir(), reason=f"no parity fixtures at {FIXTURES}")
@@ -18,10 +21,35 @@ needs_fixtures = pytest.mark.skipif(not FIXTURES.is_dir(), reason=f"no parity fi
 
 def drawn_tensor(name: str, shape: list[int]) -> np.ndarray:
     """A tensor of the parity fixtures, drawn again by their published rule."""
+    if name.endswith("num_batches_tracked"):
+        return np.zeros(shape, np.int64)
     values = np.random.RandomState(zlib.crc32(f"dev-{name}".encode())).randn(*shape).astype(np.float32)
     if len(shape) > 1:
         return values * np.float32(np.sqrt(2 / np.prod(shape[1:])))
+    if name.endswith("running_var"):
+        return np.float32(0.5) + np.abs(values)
     return 1 + np.float32(0.1) * values if name.endswith("weight") else np.float32(0.1) * values
+
+
+def drawn_state(network: str) -> dict[str, np.ndarray]:
+    """The state dict of a network of the parity fixtures, drawn again."""
+    keys = json.loads((FIXTURES / f"{network}_keys.json").read_text())
+    return {name: drawn_tensor(name, shape) for name, shape in keys.items()}
+
+
+def fixture_arrays(*names: str) -> list[np.ndarray]:
+    with np.load(FIXTURES / "expected.npz") as archive:
+        return [archive[name] for name in names]
+
+
+def converted(folder: Path, network: str, state: dict[str, np.ndarray]) -> Path:
+    """The .npz that the command makes of a state dict."""
+    torch = pytest.importorskip("torch")
+    torch.save({name: torch.from_numpy(value) for name, value in state.items()}, folder / f"{network}.pth")
+    npz = folder / f"{network}.npz"
+    assert convert.main([network, "--weights", str(folder / f"{network}.pth"), "--out", str(npz)]) == 0
+    assert sorted(path.name for path in folder.iterdir()) == [npz.name, f"{network}.pth"]
+    return npz
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +57,7 @@ def torch_state() -> dict[str, np.ndarray]:
     """A state dict with torchvision's names and shapes, drawn at random; one layer above relu4_3 comes along."""
     rng, state = np.random.default_rng(0), {}
     shapes = features.vgg16_layers().values()
-    for index, (inputs, width) in zip(convert.TORCHVISION_INDEX, shapes, strict=True):
+    for index, (inputs, width) in zip(TORCHVISION_INDEX, shapes, strict=True):
         state[f"features.{index}.weight"] = rng.standard_normal((width, inputs, 3, 3), np.float32) / (3 * inputs**0.5)
         state[f"features.{index}.bias"] = rng.standard_normal(width, np.float32)
     state["classifier.0.bias"] = np.zeros(4096, np.float32)
@@ -39,23 +67,14 @@ def torch_state() -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def npz(tmp_path_factory, torch_state) -> Path:
     """`torch_state` after `convert vgg16`, through the command itself."""
-    torch = pytest.importorskip("torch")
-
-    folder = tmp_path_factory.mktemp("vgg16")
-    torch.save({name: torch.from_numpy(value) for name, value in torch_state.items()}, folder / "vgg16.pth")
-    assert convert.main(["vgg16", "--weights", str(folder / "vgg16.pth"), "--out", str(folder / "vgg16.npz")]) == 0
-    assert sorted(path.name for path in folder.iterdir()) == ["vgg16.npz", "vgg16.pth"]
-    return folder / "vgg16.npz"
+    return converted(tmp_path_factory.mktemp("vgg16"), "vgg16", torch_state)
 
 
 @needs_fixtures
 def test_relu4_3_matches_the_original_network():
-    keys = json.loads((FIXTURES / "vgg16_features_keys.json").read_text())
-    state = {f"features.{name}": drawn_tensor(name, shape) for name, shape in keys.items()}
-    params = features.vgg16_params(convert.vgg16_from_torchvision(state, "fixture"), "fixture")
-    with np.load(FIXTURES / "expected.npz") as archive:
-        images, stored = archive["images_uint8"][:2], archive["vgg16_relu4_3"]
-    images = jnp.asarray(images.transpose(0, 2, 3, 1), jnp.float32) / 127.5 - 1
+    params = vgg16_params({f"features.{name}": value for name, value in drawn_state("vgg16_features").items()}, "fixture")
+    images, stored = fixture_arrays("images_uint8", "vgg16_relu4_3")
+    images = jnp.asarray(images[:2].transpose(0, 2, 3, 1), jnp.float32) / 127.5 - 1
     output = np.asarray(features.VGG16().apply({"params": params}, images)).transpose(0, 3, 1, 2)
     expected = stored.astype(np.float32)
     # float16 storage moved each expected value by up to half its spacing (0.004 at 14); the rest is the network's own.
@@ -71,12 +90,12 @@ def test_network_and_conversion_match_torch(npz, torch_state):
     images = np.random.default_rng(1).uniform(-1, 1, (2, 16, 24, 3)).astype(np.float32)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     x = (((torch.from_numpy(images) + 1) / 2 - mean) / std).permute(0, 3, 1, 2)
-    for index in convert.TORCHVISION_INDEX:
+    for index in TORCHVISION_INDEX:
         if index in (5, 10, 17):
             x = torch.nn.functional.max_pool2d(x, 2)
         weight, bias = (torch.from_numpy(torch_state[f"features.{index}.{leaf}"]) for leaf in ("weight", "bias"))
         x = torch.relu(torch.nn.functional.conv2d(x, weight, bias, padding=1))
-    output = features.VGG16().apply({"params": features.load_vgg16(npz)}, jnp.asarray(images))
+    output = features.VGG16().apply({"params": load_vgg16(npz)}, jnp.asarray(images))
     assert output.shape == (2, 2, 3, 512)
     np.testing.assert_allclose(output, x.permute(0, 2, 3, 1).numpy(), atol=1e-4 * float(x.std()))
 
@@ -93,7 +112,7 @@ def test_resize_matches_torch_and_leaves_256_alone():
 
 
 def test_perceptual_features_resize_first(npz):
-    params = features.load_vgg16(npz)
+    params = load_vgg16(npz)
     images = jnp.asarray(np.random.default_rng(3).uniform(-1, 1, (1, 32, 32, 3)), jnp.float32)
     output = jax.jit(features.perceptual_features)(params, images)
     expected = features.VGG16().apply({"params": params}, jax.image.resize(images, (1, 256, 256, 3), "bilinear"))
@@ -102,7 +121,7 @@ def test_perceptual_features_resize_first(npz):
 
 
 def test_gradients_reach_the_images(npz):
-    params = features.load_vgg16(npz)
+    params = load_vgg16(npz)
     images = jnp.asarray(np.random.default_rng(4).uniform(-1, 1, (1, 8, 8, 3)), jnp.float32)
     gradient = jax.grad(lambda x: jnp.mean(jnp.square(features.VGG16().apply({"params": params}, x))))(images)
     assert np.all(np.isfinite(gradient)) and np.any(np.asarray(gradient) != 0)
@@ -115,20 +134,31 @@ def test_load_names_every_bad_tensor(npz, tmp_path):
     tensors["conv5_1.bias"] = np.zeros(512, np.float32)
     tensors["conv1_1.kernel"] = tensors["conv1_1.kernel"].transpose(3, 2, 0, 1)
     np.savez(tmp_path / "bad.npz", **tensors)
-    with pytest.raises(ValueError) as caught:
-        features.load_vgg16(tmp_path / "bad.npz")
+    with pytest.raises(WeightsError) as caught:
+        load_vgg16(tmp_path / "bad.npz")
     message = str(caught.value)
-    for part in ("bad.npz", "missing conv2_1.bias", "unknown conv5_1.bias", "conv1_1.kernel has shape (64, 3, 3, 3)"):
+    for part in ("bad.npz", "missing conv2_1.bias", "unexpected conv5_1.bias", "conv1_1.kernel has shape (64, 3, 3, 3)"):
         assert part in message
     assert "\n" not in message
 
 
 def test_load_refuses_what_is_no_archive(tmp_path):
     (tmp_path / "text.npz").write_text("no archive")
-    with pytest.raises(ValueError, match="text.npz: not a readable .npz"):
-        features.load_vgg16(tmp_path / "text.npz")
+    with pytest.raises(WeightsError, match="text.npz: not a readable .npz"):
+        load_vgg16(tmp_path / "text.npz")
     with pytest.raises(FileNotFoundError, match="jaxgan.convert vgg16"):
-        features.load_vgg16(tmp_path / "absent.npz")
+        load_vgg16(tmp_path / "absent.npz")
+
+
+def test_load_refuses_other_networks(npz, tmp_path):
+    with np.load(npz) as archive:
+        tensors = {name: archive[name] for name in archive.files if "." in name}
+    np.savez(tmp_path / "bare.npz", **tensors)
+    with pytest.raises(WeightsError, match="bare.npz: not written by python -m jaxgan.convert vgg16"):
+        load_vgg16(tmp_path / "bare.npz")
+    write_npz(tmp_path / "other.npz", "inception", tensors)
+    with pytest.raises(WeightsError, match="other.npz: holds the network inception, not vgg16"):
+        load_vgg16(tmp_path / "other.npz")
 
 
 def test_convert_names_bad_tensors_and_keeps_the_old_file(tmp_path, torch_state, capsys):

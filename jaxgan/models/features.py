@@ -1,4 +1,4 @@
-"""Frozen feature networks: VGG16 up to relu4_3, the perceptual distance of in-domain GAN inversion (Zhu et al. 2020).
+"""VGG16 up to relu4_3: the perceptual distance of in-domain GAN inversion (Zhu et al. 2020).
 
 The original code runs a Caffe VGG16 on BGR values in [0, 255] minus the ImageNet mean. This module runs torchvision's
 VGG16 instead: RGB in [0, 1], ImageNet mean subtracted, divided by the ImageNet standard deviation. The layers are the
@@ -7,12 +7,10 @@ the one, such as the published 5e-5, does not carry over to the other.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 PERCEPTUAL_SIZE = 256  # pixels; side of the square that images are resized to before the features are taken
 
@@ -31,15 +29,6 @@ def vgg16_layers() -> dict[str, tuple[int, int]]:
             layers[f"conv{block}_{index}"] = (inputs, width)
             inputs = width
     return layers
-
-
-def vgg16_shapes() -> dict[str, tuple[int, ...]]:
-    """Tensors of a weight file: "conv1_1.kernel" [3, 3, in, out], "conv1_1.bias" [out], and so on to conv4_3."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name, (inputs, width) in vgg16_layers().items():
-        shapes[f"{name}.kernel"] = (3, 3, inputs, width)
-        shapes[f"{name}.bias"] = (width,)
-    return shapes
 
 
 class VGG16(nn.Module):
@@ -66,43 +55,6 @@ def resize_for_features(images: jax.Array, size: int = PERCEPTUAL_SIZE) -> jax.A
 def perceptual_features(params: Mapping, images: jax.Array) -> jax.Array:
     """relu4_3 features [B, 32, 32, 512] of images [B, H, W, 3] float32 in [-1, 1], resized to 256 pixels first.
 
-    `params` come from `load_vgg16`. Gradients flow to the images.
+    `params` come from `jaxgan.weights.vgg16.load_vgg16`. Gradients flow to the images.
     """
     return VGG16().apply({"params": params}, resize_for_features(images))
-
-
-def vgg16_params(tensors: Mapping[str, np.ndarray], origin: str) -> dict[str, dict[str, jax.Array]]:
-    """Flax parameters {layer: {"kernel", "bias"}} from flat tensors named and shaped as in `vgg16_shapes`.
-
-    Raises ValueError, with `origin` and every name concerned, for tensors that are missing, unknown or misshapen.
-    """
-    shapes = vgg16_shapes()
-    problems = [f"missing {name}" for name in shapes if name not in tensors]
-    problems += [f"unknown {name}" for name in tensors if name not in shapes]
-    problems += [
-        f"{name} has shape {tuple(tensors[name].shape)}, not {shape}"
-        for name, shape in shapes.items()
-        if name in tensors and tuple(tensors[name].shape) != shape
-    ]
-    if problems:
-        raise ValueError(f"{origin}: not the weights of VGG16 up to relu4_3: {'; '.join(problems)}")
-    params: dict[str, dict[str, jax.Array]] = {}
-    for name in shapes:
-        layer, leaf = name.split(".")
-        params.setdefault(layer, {})[leaf] = jnp.asarray(tensors[name], jnp.float32)
-    return params
-
-
-def load_vgg16(path: str | Path) -> dict[str, dict[str, jax.Array]]:
-    """Parameters of `VGG16` from an .npz file written by `python -m jaxgan.convert vgg16`.
-
-    Raises FileNotFoundError when there is no such file and ValueError when it is not an .npz of these tensors.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            tensors = {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such file; python -m jaxgan.convert vgg16 writes it") from None
-    except Exception as error:  # NumPy raises a different type for each way in which a file is no archive
-        raise ValueError(f"{path}: not a readable .npz file ({error})") from None
-    return vgg16_params(tensors, str(path))

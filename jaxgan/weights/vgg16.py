@@ -1,0 +1,37 @@
+"""torchvision's weights of VGG16, up to relu4_3."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgan.models.features import PERCEPTUAL_SIZE, VGG16, vgg16_layers
+from jaxgan.weights.npz import param_shapes, read_npz
+from jaxgan.weights.tensors import Tensors, conv_kernel
+
+# Position of each convolution in torchvision's `vgg16().features`, in the order of the layers.
+TORCHVISION_INDEX = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
+ABOVE_RELU4_3 = ("features.24.", "features.26.", "features.28.", "classifier.")
+
+
+def vgg16_params(state: Mapping[str, np.ndarray], origin: str | Path) -> dict[str, Any]:
+    """Parameters of `VGG16` from torchvision's state dict; layers above relu4_3 are left out.
+
+    Raises WeightsError, with `origin` and the tensors concerned, for another network.
+    """
+    tensors, params = Tensors(state, origin), {}
+    for (layer, (inputs, width)), index in zip(vgg16_layers().items(), TORCHVISION_INDEX, strict=True):
+        kernel = conv_kernel(tensors.take(f"features.{index}.weight", (width, inputs, 3, 3)))
+        params[layer] = {"kernel": kernel, "bias": tensors.take(f"features.{index}.bias", (width,))}
+    tensors.skip(*(name for name in state if name.startswith(ABOVE_RELU4_3)))
+    tensors.finish("torchvision's VGG16")
+    return params
+
+
+def load_vgg16(path: str | Path) -> dict[str, Any]:
+    """Parameters of `VGG16` from an .npz file written by `python -m jaxgan.convert vgg16`.
+
+    Raises FileNotFoundError when there is no such file and WeightsError when it holds anything else.
+    """
+    return read_npz(path, "vgg16", param_shapes(VGG16(), PERCEPTUAL_SIZE))
