@@ -49,17 +49,19 @@ class Checkpoints:
         """Step of the newest complete checkpoint, None where there is none."""
         return self._manager.latest_step()
 
-    def save(self, step: int, config: Config, state: PyTree, model: PyTree, frozen: PyTree) -> None:
-        """Writes the checkpoint of a step and returns when it is on disk; a step saved before is left as it is."""
+    def save(self, step: int, config: Config, state: PyTree | None, model: PyTree, frozen: PyTree) -> None:
+        """Writes the checkpoint of a step and returns when it is on disk; a step saved before is left as it is.
+
+        Without a state it can be used but not trained further.
+        """
         if step in self._manager.all_steps():
             return
         items = {
             "config": ocp.args.JsonSave({"stage": stage_of(config), "config": to_dict(config)}),
-            "state": ocp.args.PyTreeSave(state),
             "model": ocp.args.PyTreeSave(model),
         }
-        if frozen:  # orbax has no empty items
-            items["frozen"] = ocp.args.PyTreeSave(frozen)
+        # orbax has no empty items
+        items |= {name: ocp.args.PyTreeSave(tree) for name, tree in (("state", state), ("frozen", frozen)) if tree}
         self._manager.save(step, args=ocp.args.Composite(**items))
         self._manager.wait_until_finished()
 
@@ -67,8 +69,10 @@ class Checkpoints:
         """The training state of a step, with the structure and shapes of `like` (arrays or ShapeDtypeStructs).
 
         Raises:
-          CheckpointError: another structure or shape, as after a change of the configuration.
+          CheckpointError: another structure or shape, as after a change of the configuration, or no state at all.
         """
+        if not (self.folder / str(step) / "state").exists():
+            raise CheckpointError(f"{self.folder}/{step} holds converted weights, not a training; choose another --workdir")
         as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), like)
         try:
             items = ocp.args.Composite(state=ocp.args.PyTreeRestore(like, restore_args=as_numpy))

@@ -51,6 +51,9 @@ class TrunkConfig:
 
     width: int = 64  # feature maps after the first convolution, doubled at each stage
     max_width: int = 1024  # most feature maps of any stage
+    # The published inverter's last normalisation has no scale, so every coordinate of its w has unit variance. With a learned
+    # scale it can start at the mean and deviation of the generator's own w (compare Richardson et al. 2021, section 3).
+    output_scale: bool = False
     dtype: Dtype = "float32"  # type of activations
 
 

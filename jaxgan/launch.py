@@ -87,6 +87,11 @@ def _resolve(stage: str, args: argparse.Namespace, earlier: Loaded | None) -> Co
     config = validate(override(config, named + args.overrides))
     if earlier and config.generator != earlier.config.generator:
         raise ConfigError(f"generator.* is that of {args.earlier} and cannot be overridden")
+    critic = {**earlier.frozen, **earlier.model}.get("discriminator") if earlier else None
+    if earlier and critic is None and (stage == "inverter" or config.perceptual.network == "discriminator"):
+        raise ConfigError(
+            f"{args.earlier} holds no StyleGAN discriminator; choose perceptual.network=none, or vgg16 with its weights"
+        )
     if config.run.batch_size % (jax.local_device_count() * jax.process_count()):
         raise ConfigError(f"run.batch_size={config.run.batch_size} is not a multiple of {jax.device_count()} devices")
     return config
@@ -103,7 +108,7 @@ def _frozen(stage: str, earlier: Loaded | None) -> dict[str, Any]:
 
 def _init_state(stage: str, config: Config, earlier: Loaded | None) -> TrainState:
     if stage == "inverter":
-        return inverter.init_state(config, earlier.model["discriminator"])
+        return inverter.init_state(config, earlier.model)
     return MODULES[stage].init_state(config)
 
 
@@ -131,9 +136,10 @@ def _train(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded
     module, run = MODULES[stage], config.run
     dataset_info(args.data_dir, run.dataset, config.generator.resolution)
     checkpoints = Checkpoints(args.workdir, run.keep_checkpoints)
-    start = checkpoints.latest_step() or 0
+    newest = checkpoints.latest_step()
+    start = newest or 0
     state = _init_state(stage, config, earlier)
-    if start:
+    if newest is not None:
         _same_config(config, checkpoints.load(start).config, args.workdir)
         state = checkpoints.restore_state(start, state)
         print(f"{stage}: going on from {start * run.batch_size:,} images in {args.workdir}", flush=True)

@@ -26,6 +26,8 @@ LAYERS = (
     ("jaxgan.demo",),
 )
 
+PACKAGES = ("jaxgan", *(f"jaxgan.{name}" for name in ("data", "models", "training", "weights", "metrics")))
+
 
 def layer_of(module: str) -> int:
     """Index of the layer whose longest name is a prefix of the module's."""
@@ -53,7 +55,7 @@ def imports(source: str) -> set[str]:
             for alias in node.names:
                 if (node.module, alias.name) == ("jaxgan", "Editor"):
                     names.add("jaxgan.editing")
-                elif node.module in ("jaxgan", "jaxgan.data", "jaxgan.training", "jaxgan.metrics", "jaxgan.models", "jaxgan.weights"):
+                elif node.module in PACKAGES:
                     path = ROOT / node.module.replace(".", "/") / alias.name
                     is_module = path.is_dir() or path.with_suffix(".py").exists()
                     names.add(f"{node.module}.{alias.name}" if is_module else node.module)

@@ -42,13 +42,13 @@ def make_batch(config, seed=0):
 def earlier():
     """Variables of untrained earlier stages, as the inverter and the editor get them."""
     made = stylegan.inference_variables(stylegan.init_state(preset("tiny", "stylegan")))
-    inverter_state = inverter.init_state(preset("tiny", "inverter"), made["discriminator"])
+    inverter_state = inverter.init_state(preset("tiny", "inverter"), made)
     return {**made, "inverter": inverter.inference_variables(inverter_state)["inverter"]}
 
 
 def init(stage, config, earlier):
     if stage == "inverter":
-        return inverter.init_state(config, earlier["discriminator"])
+        return inverter.init_state(config, earlier)
     return MODULES[stage].init_state(config)
 
 

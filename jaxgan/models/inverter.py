@@ -88,4 +88,5 @@ class Inverter(nn.Module):
         layers, latent = self.generator.num_layers, self.generator.latent_size
         x = Trunk(self.trunk, name="trunk")(images, train)
         x = EqualizedDense(layers * latent, gain=1.0, use_bias=False, name="head")(x)
-        return batch_norm(train, "norm")(x).reshape(-1, layers, latent)
+        scale_init = 1.0 if self.trunk.output_scale else None
+        return batch_norm(train, "norm", scale_init=scale_init)(x).reshape(-1, layers, latent)

@@ -13,15 +13,26 @@ from jaxgan.training import discriminator, parallel
 from jaxgan.training.reconstruction import make_reconstruction
 from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average, to_float, to_uint8
 
+W_SAMPLES = 1024  # draws of the mapping from which the statistics of w are taken
 
-def init_state(config: InverterConfig, discriminator_params: dict) -> TrainState:
-    """A fresh inverter; the discriminator continues from the StyleGAN's."""
+
+def init_state(config: InverterConfig, stylegan: dict) -> TrainState:
+    """A fresh inverter; the discriminator continues from the StyleGAN's (the variables of its checkpoint)."""
     resolution = config.generator.resolution
     images = jnp.zeros((1, resolution, resolution, 3), jnp.float32)
     inverter = Inverter(config.trunk, config.generator).init(jax.random.key(config.run.seed), images, False)
-    params = {"inverter": inverter["params"], "discriminator": discriminator_params}
+    if config.trunk.output_scale:
+        inverter["params"]["norm"] = _statistics_of_w(config, stylegan["generator"])
+    params = {"inverter": inverter["params"], "discriminator": stylegan["discriminator"]}
     extra = {"batch_stats": inverter["batch_stats"]}
     return create(params, adam(config.adam, config.run), extra, ema={"inverter": dict(inverter)})
+
+
+def _statistics_of_w(config: InverterConfig, generator: dict) -> dict[str, jax.Array]:
+    """Mean and deviation of the mapping's w [L * latent], as the bias and scale of a normalisation."""
+    z = jax.random.normal(jax.random.key(config.run.seed), (W_SAMPLES, config.generator.latent_size), jnp.float32)
+    w = Generator(config.generator).apply(generator, z, method="map").reshape(W_SAMPLES, -1)
+    return {"bias": w.mean(axis=0), "scale": w.std(axis=0)}
 
 
 def make_train_step(config: InverterConfig, r1_weight: float) -> Callable:

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.config import DiscriminatorConfig, GeneratorConfig, StyleGANConfig
-from jaxgan.models.stylegan import Generator, feature_maps
+from jaxgan.models.stylegan import feature_maps
 from jaxgan.weights.nvlabs_pickle import Network, read_networks
 from jaxgan.weights.tensors import Tensors, WeightsError
+from jaxgan.weights.truncation import mean_w
 
 FUSED_FROM = 128  # pixels; upscaling to this and above is fused where fused_scale is "auto", the default
 
@@ -39,7 +38,7 @@ def convert_stylegan(path: str | Path) -> tuple[StyleGANConfig, dict]:
     """Configuration and inference variables of a pickle (G, D, Gs): the averaged generator Gs and the discriminator D.
 
     Variables have the form of `training.stylegan.inference_variables` with NumPy arrays: "generator" {"params", "noise"},
-    "w_avg" [L, latent] and "discriminator". "w_avg" is None where the file has no dlatent_avg; `mean_w` computes it.
+    "w_avg" [L, latent] and "discriminator". "w_avg" is computed where the file has no dlatent_avg.
     Minibatch-stddev groups are neighbours here and strided there, so that scores agree for batches of one group.
 
     Raises:
@@ -52,23 +51,9 @@ def convert_stylegan(path: str | Path) -> tuple[StyleGANConfig, dict]:
     if resolution != generator.resolution:
         raise WeightsError(f"{path}: Gs makes images of {generator.resolution} pixels, D judges images of {resolution}")
     config = StyleGANConfig(generator=generator, discriminator=discriminator)
+    if w_avg is None:
+        w_avg = mean_w(generator, variables)
     return config, {"generator": variables, "w_avg": w_avg, "discriminator": params}
-
-
-def mean_w(config: GeneratorConfig, variables: dict, samples: int = 10_000, seed: int = 0) -> np.ndarray:
-    """Mean w [L, latent] over random z, the centre of truncation; at least `samples` of them, in whole batches of 1,000.
-
-    variables: the generator's own, {"params", "noise"}.
-    """
-    batch = min(samples, 1000)
-
-    @jax.jit
-    def of_batch(variables: dict, key: jax.Array) -> jax.Array:
-        z = jax.random.normal(key, (batch, config.latent_size), jnp.float32)
-        return Generator(config).apply(variables, z, method="map").mean(axis=0)
-
-    keys = jax.random.split(jax.random.key(seed), -(-samples // batch))
-    return np.mean([of_batch(variables, key) for key in keys], axis=0)
 
 
 def _generator(network: Network, path: str | Path) -> tuple[GeneratorConfig, dict, np.ndarray | None]:

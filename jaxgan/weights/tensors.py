@@ -44,6 +44,29 @@ class Tensors:
             return np.asarray(found, np.float32)
         return np.zeros(shape, np.float32)
 
+    def shape(self, name: str, rank: int) -> tuple[int, ...]:
+        """The shape of a tensor off which the architecture is read.
+
+        Raises:
+          WeightsError: there is no such tensor, or it has another rank or an empty axis.
+        """
+        if name not in self._arrays:
+            raise WeightsError(f"{self._origin}: missing {name}")
+        shape = tuple(self._arrays[name].shape)
+        if len(shape) != rank or 0 in shape:
+            raise WeightsError(f"{self._origin}: {name} has shape {shape}, not {rank} axes")
+        return shape
+
+    def count(self, pattern: str) -> int:
+        """How many tensors of the names pattern.format(0), pattern.format(1), ... there are.
+
+        Raises:
+          WeightsError: there is not even the first.
+        """
+        if pattern.format(0) not in self._arrays:
+            raise WeightsError(f"{self._origin}: missing {pattern.format(0)}")
+        return next(number for number in range(len(self._arrays) + 1) if pattern.format(number) not in self._arrays)
+
     def skip(self, *names: str) -> None:
         """Tensors that may be there and are not needed."""
         self._taken.update(names)
