@@ -97,6 +97,15 @@ class RunConfig:
 
 
 @dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of all images that the discriminator sees (Zhao et al. 2020), for small datasets. None by default."""
+
+    color: bool = False  # brightness, saturation and contrast
+    translation: float = 0.0  # largest shift, share of the image's side; published 0.125
+    cutout: float = 0.0  # side of a grey square hole, share of the image's side; published 0.5
+
+
+@dataclass(frozen=True)
 class StyleGANConfig:
     """Training of generator and discriminator (Karras et al. 2018), at a fixed resolution."""
 
@@ -106,6 +115,7 @@ class StyleGANConfig:
     adam: AdamConfig = AdamConfig(learning_rate=1.5e-3, b1=0.0)
     r1_gamma: float = 10.0  # weight of gamma/2 E|grad D(real)|^2
     r1_interval: int = 1  # steps between two R1 terms; the weight is multiplied by it
+    augment: AugmentConfig = AugmentConfig()
     style_mixing: float = 0.9  # probability of a second latent from a random layer on
     w_avg_decay: float = 0.995  # of the running mean of w, per step
     ema_half_life: int = 10_000  # images, of the generator's running average
@@ -236,6 +246,10 @@ def validate(config: Config) -> Config:
     for name in ("batch_size", "total_images", "tick_images", "sample_images", "checkpoint_images", "keep_checkpoints"):
         if getattr(config.run, name) < 1:
             raise ConfigError(f"run.{name} must be at least 1, got {getattr(config.run, name)}")
+    if isinstance(config, StyleGANConfig):
+        for name in ("translation", "cutout"):
+            if not 0.0 <= getattr(config.augment, name) < 1.0:
+                raise ConfigError(f"augment.{name} must lie in [0, 1), got {getattr(config.augment, name)}")
     if config.r1_interval < 1:
         raise ConfigError(f"r1_interval must be at least 1, got {config.r1_interval}")
     if isinstance(config, EditorConfig):

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.config import ConfigError, validate
+from jaxgan.config import ConfigError, override, validate
+from jaxgan.models.stylegan import Generator
 from jaxgan.presets import preset
 from jaxgan.training import discriminator, editor, inverter, parallel, stylegan
 from jaxgan.training.state import adam, moving_average, step_key
@@ -216,3 +217,16 @@ def test_mismatched_pairs_take_their_share_of_the_fakes_weight():
     )
     np.testing.assert_allclose(gradient["a"], expected, rtol=1e-5)
     np.testing.assert_allclose(metrics["d_mismatched_score"], 0.7 * mismatched.mean(), rtol=1e-5)
+
+
+def test_an_inverter_with_output_scale_starts_at_the_statistics_of_w(earlier):
+    config = override(preset("tiny", "inverter"), ["trunk.output_scale=true"])
+    gen = config.generator
+    params = inverter.init_state(config, earlier).params["inverter"]
+    z = jax.random.normal(jax.random.key(5), (20_000, gen.latent_size))
+    w = Generator(gen).apply(earlier["generator"], z, method="map").reshape(len(z), -1)
+    error = w.std(axis=0) / inverter.W_SAMPLES**0.5
+    assert (abs(params["norm"]["bias"] - w.mean(axis=0)) < 6 * error).all()
+    np.testing.assert_allclose(params["norm"]["scale"], w.std(axis=0), rtol=0.2)
+    published = inverter.init_state(preset("tiny", "inverter"), earlier).params["inverter"]
+    assert set(published["norm"]) == {"bias"} and not published["norm"]["bias"].any()

@@ -9,6 +9,7 @@ from jaxgan import losses
 from jaxgan.config import GeneratorConfig, StyleGANConfig
 from jaxgan.models.stylegan import Discriminator, Generator, truncate
 from jaxgan.training import discriminator, parallel
+from jaxgan.training.augment import augment
 from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average, step_key, to_float, to_uint8
 
 GRID = (4, 8)  # rows and columns of the sample grid
@@ -49,14 +50,15 @@ def make_train_step(config: StyleGANConfig, r1_weight: float) -> Callable:
     gen, generator, critic = config.generator, Generator(config.generator), Discriminator(config.discriminator)
     optimizer = adam(config.adam, config.run)
 
-    def score(params: dict, images: jax.Array, condition: None = None) -> jax.Array:
-        return critic.apply({"params": params}, images, condition)
-
     def step(state: TrainState, frozen: dict, batch: dict) -> tuple[TrainState, dict]:
         real = to_float(batch["image"])
         count = real.shape[0]
         keys = parallel.per_image_keys(step_key(config.run.seed, state.step), count)
-        key_z, key_other, key_mix, key_noise = jnp.moveaxis(jax.vmap(lambda key: jax.random.split(key, 4))(keys), 1, 0)
+        split = jnp.moveaxis(jax.vmap(lambda key: jax.random.split(key, 5))(keys), 1, 0)
+        key_z, key_other, key_mix, key_noise, key_augment = split
+
+        def score(params: dict, images: jax.Array, condition: None = None) -> jax.Array:
+            return critic.apply({"params": params}, augment(config.augment, key_augment, images), condition)
 
         def generator_loss(params: dict) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
             variables = {"params": params, "noise": state.extra["noise"]}
