@@ -1,10 +1,11 @@
 """Weights of other projects, converted into this project's files.
 
-    python -m jaxgan.convert idinvert --generator G.pth --encoder E.pth --out DIR
+    python -m jaxgan.convert idinvert --out DIR
     python -m jaxgan.convert stylegan --pickle karras2019stylegan-ffhq-1024x1024.pkl --out DIR
-    python -m jaxgan.convert vgg16 --weights vgg16-397923af.pth --out vgg16.npz
+    python -m jaxgan.convert vgg16 --out vgg16.npz
 
-DIR is then what the working folder of a training is: Editor.load, eval.py and the later trainings take it.
+Files that are not given are downloaded (`jaxgan.weights.registry`). DIR is then what the working folder of a training is:
+Editor.load, eval.py and the later trainings take it.
 
 PyTorch's files need PyTorch to be read; nothing else here does.
 """
@@ -24,18 +25,18 @@ from jaxgan.weights import idinvert, nvlabs
 from jaxgan.weights.facenet import facenet_params
 from jaxgan.weights.inception import inception_params
 from jaxgan.weights.npz import write_npz
+from jaxgan.weights.registry import WEIGHTS, fetch
 from jaxgan.weights.tensors import load_torch_state
 from jaxgan.weights.vgg16 import vgg16_params
-
-NPZ = ".npz file to write"
 
 
 @dataclasses.dataclass(frozen=True)
 class Subcommand:
-    """`convert` is called with one path per flag, by the flag's name, once all are given."""
+    """`convert` is called with one path per flag, by the flag's name."""
 
     help: str
-    flags: Mapping[str, str]  # name -> help
+    flags: Mapping[str, str]  # input -> the registry's name of the file that is taken where the flag is not given
+    out: str  # what is written
     convert: Callable[..., None]
 
 
@@ -69,31 +70,33 @@ def write_checkpoint(out: str, config: Config, model: dict[str, Any], frozen: di
     checkpoints.save(0, config, None, model, frozen)
 
 
-FOLDER = "folder to write the checkpoint to"
+FOLDER, NPZ = "folder to write the checkpoint to", ".npz file to write"
 SUBCOMMANDS = {
     "idinvert": Subcommand(
         "generator and encoder of in-domain GAN inversion, from genforce/idinvert_pytorch",
-        {"generator": "styleganinv_ffhq256_generator.pth", "encoder": "styleganinv_ffhq256_encoder.pth", "out": FOLDER},
+        {"generator": "idinvert-generator", "encoder": "idinvert-encoder"},
+        FOLDER,
         convert_idinvert,
     ),
     "stylegan": Subcommand(
-        "a StyleGAN, from NVlabs/stylegan; no code in the file is run",
-        {"pickle": "karras2019stylegan-ffhq-1024x1024.pkl, say", "out": FOLDER},
-        convert_stylegan,
+        "a StyleGAN, from NVlabs/stylegan; no code in the file is run", {"pickle": "stylegan-ffhq"}, FOLDER, convert_stylegan
     ),
     "inception": Subcommand(
         "the Inception of the FID, from pytorch-fid",
-        {"weights": "pt_inception-2015-12-05-6726825d.pth", "out": NPZ},
+        {"weights": "inception"},
+        NPZ,
         functools.partial(convert_features, "inception", inception_params),
     ),
     "facenet": Subcommand(
         "FaceNet (Inception-ResNet v1), from facenet-pytorch",
-        {"weights": "20180402-114759-vggface2.pt", "out": NPZ},
+        {"weights": "facenet"},
+        NPZ,
         functools.partial(convert_features, "facenet", facenet_params),
     ),
     "vgg16": Subcommand(
         "VGG16 up to relu4_3, from torchvision",
-        {"weights": "vgg16-397923af.pth", "out": NPZ},
+        {"weights": "vgg16"},
+        NPZ,
         functools.partial(convert_features, "vgg16", vgg16_params),
     ),
 }
@@ -105,11 +108,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="subcommand", required=True)
     for name, subcommand in SUBCOMMANDS.items():
         subparser = subparsers.add_parser(name, help=subcommand.help, description=f"Convert {subcommand.help}.")
-        for flag, text in subcommand.flags.items():
-            subparser.add_argument(f"--{flag}", required=True, metavar="PATH", help=text)
+        for flag, source in subcommand.flags.items():
+            text = f"default: {WEIGHTS[source].file}, downloaded"
+            subparser.add_argument(f"--{flag}", metavar="PATH", help=text)
+        subparser.add_argument("--out", required=True, metavar="PATH", help=subcommand.out)
     arguments = vars(parser.parse_args(argv))
     subcommand = SUBCOMMANDS[arguments.pop("subcommand")]
     try:
+        for flag, source in subcommand.flags.items():
+            if arguments[flag] is None:
+                arguments[flag] = str(fetch(source))
         subcommand.convert(**arguments)
     except (CheckpointError, OSError, ValueError) as error:
         print(f"convert: {error}", file=sys.stderr)

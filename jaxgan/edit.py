@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from jaxgan.atomic import atomic_write
 from jaxgan.checkpoint import CheckpointError
+from jaxgan.config import PerceptualConfig
 from jaxgan.data.detection import DETECTORS, DetectorError, detect_landmarks
 from jaxgan.data.images import decode_image, encode_png, fit_square, read_image, resample, square_box
 from jaxgan.data.landmarks import NUM_LANDMARKS
@@ -119,7 +120,7 @@ def square(image: np.ndarray, resolution: int, detect: Detect) -> np.ndarray:
 
 
 def _edit_batch(
-    editor: Editor, batch: Sequence[Portrait], keypoints: np.ndarray, strength: float, detect: Detect
+    editor: Editor, batch: Sequence[Portrait], keypoints: np.ndarray, strength: float, steps: int, detect: Detect
 ) -> Iterator[Failure]:
     """Edit a few portraits and write them; yields those that could not be read or written."""
     images, readable = [], []
@@ -133,7 +134,7 @@ def _edit_batch(
         readable.append(portrait)
     if not readable:
         return
-    edited = editor.edit(np.stack(images), np.repeat(keypoints[None], len(images), axis=0), strength=strength)
+    edited = editor.edit(np.stack(images), np.repeat(keypoints[None], len(images), axis=0), strength, steps)
     for portrait, image in zip(readable, edited, strict=True):
         try:
             with atomic_write(portrait.output) as file:
@@ -143,17 +144,18 @@ def _edit_batch(
 
 
 def edit_portraits(
-    editor: Editor, portraits: Sequence[Portrait], keypoints: np.ndarray, strength: float, detect: Detect
+    editor: Editor, portraits: Sequence[Portrait], keypoints: np.ndarray, strength: float, steps: int, detect: Detect
 ) -> list[Failure]:
     """Edit portraits to keypoints [68, 2] in pixels of the editor's resolution and write each as PNG, in one step.
 
-    `strength` scales the edit: 0 is the inversion alone, 1 the full edit. Portraits that fail are returned, not raised.
+    `strength` scales the edit: 0 is the inversion alone, 1 the full edit; `steps` are those of `Editor.invert`. Portraits that
+    fail are returned, not raised.
     """
     failures: list[Failure] = []
     with tqdm(total=len(portraits), desc="edit", unit="image") as bar:
         for start in range(0, len(portraits), BATCH):
             batch = portraits[start : start + BATCH]
-            failures += _edit_batch(editor, batch, keypoints, strength, detect)
+            failures += _edit_batch(editor, batch, keypoints, strength, steps, detect)
             bar.update(len(batch))
     return failures
 
@@ -168,6 +170,13 @@ def _check_outputs(portraits: Sequence[Portrait], inputs: Sequence[str]) -> None
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
         raise ValueError(text)
     return value
 
@@ -188,6 +197,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the edited portraits")
     parser.add_argument("--detector", default="dlib", choices=DETECTORS, help="landmark detector; default: dlib")
     parser.add_argument("--strength", type=_finite, default=1.0, help="0: inversion alone, 1 (default): full edit")
+    parser.add_argument(
+        "--steps", type=_count, default=0, metavar="N", help="optimise the inversion first, in N steps; default: 0"
+    )
+    parser.add_argument(
+        "--vgg16", metavar="FILE", help="vgg16.npz for --steps; default: the perceptual network that the editor trained with"
+    )
     return parser.parse_args(argv)
 
 
@@ -201,12 +216,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         portraits, unlisted = list_portraits(arguments.source, arguments.out)
         _check_outputs(portraits, [portrait.name for portrait in portraits] + [arguments.target or arguments.keypoints])
-        editor = Editor.load(arguments.workdir)
+        vgg16 = PerceptualConfig(vgg16_weights=arguments.vgg16) if arguments.vgg16 else None
+        editor = Editor.load(arguments.workdir, perceptual=vgg16)
         if arguments.target:
             keypoints = target_keypoints(arguments.target, editor.resolution, detect)
         else:
             keypoints = read_keypoints(arguments.keypoints)
-        failed = edit_portraits(editor, portraits, keypoints, arguments.strength, detect)
+        failed = edit_portraits(editor, portraits, keypoints, arguments.strength, arguments.steps, detect)
     except (OSError, ValueError, CheckpointError, DetectorError) as error:
         print(f"edit: {error}", file=sys.stderr)
         return 1

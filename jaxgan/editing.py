@@ -1,67 +1,126 @@
 """Editing portraits with trained networks: what a Python user imports."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import checkpoint
-from jaxgan.config import Config
+from jaxgan.config import Config, PerceptualConfig
 from jaxgan.data.drawing import landmarks_from_keypoints
 from jaxgan.data.images import resample, square_box
+from jaxgan.inversion import make_inversion
 from jaxgan.models.editor import Encoder
 from jaxgan.models.inverter import Inverter
 from jaxgan.models.stylegan import Generator, truncate
 from jaxgan.training.state import to_float, to_uint8
+from jaxgan.weights.vgg16 import load_vgg16
 
 BATCH = 16  # images a call of a compiled function; shorter batches are padded to it
+FFHQ_FACE = (70 / 256, 90 / 256, 180 / 256, 200 / 256)  # left, top, right, bottom: what Zhu et al. paste of a face
 
 
 class Editor:
     """A trained editor, or as much of one as a checkpoint holds: a StyleGAN can generate, an inverter can also invert."""
 
-    def __init__(self, loaded: checkpoint.Loaded):
+    def __init__(self, loaded: checkpoint.Loaded, perceptual: PerceptualConfig | None = None):
+        """perceptual: the perceptual network of latents that are optimised, in place of the training's."""
         self.stage: str = loaded.stage
         self.step: int = loaded.step
         self.config: Config = loaded.config
         self.resolution: int = self.config.generator.resolution  # pixels, of everything that goes through the networks
         self.num_layers: int = self.config.generator.num_layers  # L
-        self._variables: dict[str, Any] = {**loaded.frozen, **loaded.model}
+        # of two discriminators the StyleGAN's, whose features perceptual terms are made of
+        self._variables: dict[str, Any] = {**loaded.model, **loaded.frozen}
         self._generator = Generator(self.config.generator)
         self._inverter = self._encoder = None
         if self.stage != "stylegan":
+            self._perceptual = perceptual or self.config.perceptual
             trunk = self.config.inverter if self.stage == "editor" else self.config.trunk
             self._inverter = Inverter(trunk, self.config.generator)
         if self.stage == "editor":
             self._encoder = Encoder(self.config.encoder, self.config.generator)
 
     @classmethod
-    def load(cls, workdir: str | Path, step: int | None = None) -> "Editor":
+    def load(cls, workdir: str | Path, step: int | None = None, perceptual: PerceptualConfig | None = None) -> "Editor":
         """Loads the newest checkpoint of a training's working folder, or that of a step.
+
+        Args:
+          perceptual: the perceptual network of latents that are optimised (`steps`), in place of the training's.
 
         Raises:
           CheckpointError: the folder holds no such checkpoint.
         """
-        return cls(checkpoint.load(workdir, step))
+        return cls(checkpoint.load(workdir, step), perceptual)
 
-    def invert(self, images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
+    def invert(
+        self,
+        images: np.ndarray | Sequence[np.ndarray],
+        steps: int = 0,
+        learning_rate: float = 0.01,
+        encoder_weight: float = 2.0,
+    ) -> np.ndarray:
         """Latents float32 [N, L, latent] of portraits.
 
         Args:
           images: [N, H, W, 3], or a sequence of [H, W, 3] of any sizes, or one [H, W, 3]; uint8, or float in [-1, 1]. They
             are centre-cropped to squares and resized to the editor's resolution.
+          steps: of domain-regularised optimisation (Zhu et al. 2020) from the inverter's latents on; 100 is published, 0 takes
+            those latents as they are. Each image is optimised on its own.
+          learning_rate: of Adam.
+          encoder_weight: of the term MSE(w, E(G(w))), which keeps latents where the inverter puts images.
 
         Raises:
-          ValueError: another shape or type, values out of range, or a checkpoint without an inverter.
+          ValueError: another shape or type, values out of range, a checkpoint without an inverter, or, with steps, no weights
+            of the perceptual network.
+          FileNotFoundError: with steps, the weight file of the perceptual network is missing.
         """
         self._require("inverter", self._inverter)
         prepared, _, _ = self._prepare(images)
-        return self._in_batches(self._invert, prepared)
+        return self._latents(prepared, None, steps, learning_rate, encoder_weight)
 
-    def edit(self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, strength: float = 1.0) -> np.ndarray:
+    def diffuse(
+        self,
+        targets: np.ndarray | Sequence[np.ndarray],
+        contexts: np.ndarray | Sequence[np.ndarray],
+        box: tuple[int, int, int, int] | None = None,
+        steps: int = 100,
+        learning_rate: float = 0.01,
+    ) -> np.ndarray:
+        """Latents float32 [N, L, latent] of portraits with the targets' faces in the contexts' surroundings (Zhu et al. 2020).
+
+        The box of the target is pasted into the context. Optimisation starts at the latent of that image and brings the inside
+        of the box close to the target; the outside is free, and follows what the generator takes for one picture.
+
+        Args:
+          targets: as `images` of `invert`; a single one goes with every context.
+          contexts: as many, or a single one for every target.
+          box: left, top, right and bottom in pixels of the editor's resolution; None for the face of FFHQ's framing.
+          steps, learning_rate: as for `invert`.
+
+        Raises:
+          ValueError, FileNotFoundError: as for `invert`; a box that is empty or reaches out of the image; different numbers.
+        """
+        self._require("inverter", self._inverter)
+        side = self.resolution
+        left, top, right, bottom = box or [round(share * side) for share in FFHQ_FACE]
+        if not (0 <= left < right <= side and 0 <= top < bottom <= side):
+            raise ValueError(f"box must be (left, top, right, bottom) within {side}x{side} pixels and not empty, got {box}")
+        (inside, _, _), (outside, _, _) = self._prepare(targets), self._prepare(contexts)
+        if len(inside) != len(outside) and 1 not in (len(inside), len(outside)):
+            raise ValueError(f"{len(inside)} targets and {len(outside)} contexts; give as many, or a single one of either")
+        mask = np.zeros((side, side, 1), np.uint8)
+        mask[top:bottom, left:right] = 1
+        stitched = np.where(mask, inside, outside)
+        return self._latents(stitched, np.tile(mask, (len(stitched), 1, 1, 1)), steps, learning_rate, 0.0)
+
+    def edit(
+        self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, strength: float = 1.0, steps: int = 0
+    ) -> np.ndarray:
         """Portraits uint8 [N, R, R, 3] of the same people with the target landmarks.
 
         Args:
@@ -69,9 +128,11 @@ class Editor:
           keypoints: target landmarks [N, 68, 2] or [68, 2] for all, (x, y) in pixels of the images as passed, whose pixel
             centres lie at integer + 0.5.
           strength: how much of the latent shift is applied; 0 gives the inversion, 1 the edit, more exaggerates.
+          steps: as for `invert`.
 
         Raises:
-          ValueError: another shape or type, values out of range, or a checkpoint without an encoder.
+          ValueError: as for `invert`, or a checkpoint without an encoder.
+          FileNotFoundError: as for `invert`.
         """
         self._require("encoder of edits", self._encoder)
         prepared, offsets, scales = self._prepare(images)
@@ -83,8 +144,9 @@ class Editor:
         if not np.isfinite(keypoints).all():
             raise ValueError("keypoints must be finite")
         keypoints = (keypoints - offsets[:, None, :]) * scales[:, None, None]
+        latents = self._latents(prepared, None, steps)
         strengths = np.full(len(prepared), strength, np.float32)
-        return self._in_batches(self._edit, prepared, keypoints.astype(np.float32), strengths)
+        return self._in_batches(self._edit, prepared, latents, keypoints.astype(np.float32), strengths)
 
     def render(self, latents: np.ndarray) -> np.ndarray:
         """Images uint8 [N, R, R, 3] of latents [N, L, latent], with the generator's fixed noise.
@@ -119,16 +181,56 @@ class Editor:
         return to_uint8(self._generator.apply(variables["generator"], latents, method="synthesize"))
 
     @partial(jax.jit, static_argnums=0)
-    def _edit(self, variables: dict, images: jax.Array, keypoints: jax.Array, strength: jax.Array) -> jax.Array:
-        portraits, landmarks = to_float(images), landmarks_from_keypoints(keypoints, self.resolution)
-        latents = self._inverter.apply(variables["inverter"], portraits, False)
-        edited = self._encoder.apply(variables["encoder"], portraits, latents, landmarks, False)
+    def _edit(
+        self, variables: dict, images: jax.Array, latents: jax.Array, keypoints: jax.Array, strength: jax.Array
+    ) -> jax.Array:
+        landmarks = landmarks_from_keypoints(keypoints, self.resolution)
+        edited = self._encoder.apply(variables["encoder"], to_float(images), latents, landmarks, False)
         return self._render(variables, latents + strength[:, None, None] * (edited - latents))
 
     @partial(jax.jit, static_argnums=0)
     def _generate(self, variables: dict, z: jax.Array, psi: jax.Array) -> jax.Array:
         w = self._generator.apply(variables["generator"], z, method="map")
         return self._render(variables, truncate(w, variables["w_avg"], psi))
+
+    def _latents(
+        self,
+        images: np.ndarray,
+        masks: np.ndarray | None,
+        steps: int,
+        learning_rate: float = 0.01,
+        encoder_weight: float = 2.0,
+    ) -> np.ndarray:
+        """Latents of prepared images uint8 [N, R, R, 3], optimised where the masks uint8 [N, R, R, 1] are 1."""
+        if steps < 0:
+            raise ValueError(f"steps must not be negative, got {steps}")
+        if steps == 0:
+            return self._in_batches(self._invert, images)
+        optimise, variables = self._inversion
+
+        def run(_: dict, images: np.ndarray, *masks: np.ndarray) -> jax.Array:
+            mask = jnp.asarray(masks[0], jnp.float32) if masks else None
+            return optimise(variables, to_float(jnp.asarray(images)), mask, steps, learning_rate, encoder_weight)
+
+        return self._in_batches(run, images, *(() if masks is None else (masks,)))
+
+    @cached_property
+    def _inversion(self) -> tuple[Callable, dict[str, Any]]:
+        """The compiled optimiser and the variables it reads."""
+        perceptual, variables = self._perceptual, dict(self._variables)
+        choose = "give Editor.load perceptual=PerceptualConfig(vgg16_weights=FILE), or PerceptualConfig(network='none')"
+        if perceptual.network == "vgg16":
+            if not perceptual.vgg16_weights:
+                raise ValueError(f"optimising latents needs VGG16, and this checkpoint names no vgg16_weights; {choose}")
+            try:
+                variables["vgg16"] = load_vgg16(perceptual.vgg16_weights)
+            except FileNotFoundError as error:
+                raise FileNotFoundError(f"{error}; or {choose}") from None
+        if perceptual.network == "discriminator" and "discriminator" not in variables:
+            raise ValueError(f"optimising latents needs the StyleGAN's discriminator, which this checkpoint lacks; {choose}")
+        config = self.config
+        critic = config.stylegan_discriminator if self.stage == "editor" else config.discriminator
+        return make_inversion(self._generator, self._inverter, perceptual, critic), variables
 
     def _require(self, what: str, network: Any) -> None:
         if network is None:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from jaxgan import edit
+from jaxgan.config import PerceptualConfig
 from jaxgan.data.images import read_image
 
 R = 32
@@ -27,14 +28,16 @@ class FakeEditor:
         self.calls = []
 
     @classmethod
-    def load(cls, workdir):
+    def load(cls, workdir, perceptual):
         if workdir == "nowhere":
             raise FileNotFoundError("nowhere: no checkpoint")
         cls.last = cls()
+        cls.last.perceptual = perceptual
         return cls.last
 
-    def edit(self, images, keypoints, strength=1.0):
+    def edit(self, images, keypoints, strength, steps):
         self.calls.append((images.copy(), keypoints.copy(), strength))
+        self.steps = steps
         return images
 
 
@@ -88,6 +91,14 @@ def test_strength_and_keypoint_files(command, tmp_path):
         ((_, keypoints, strength),) = FakeEditor.last.calls
         np.testing.assert_allclose(keypoints[0], expected, rtol=1e-6)
         assert keypoints.dtype == np.float32 and strength == 0.5
+
+
+def test_steps_and_vgg16(command, tmp_path):
+    source = picture(tmp_path / "a.png", (R, R))
+    assert command(source) == 0
+    assert FakeEditor.last.steps == 0 and FakeEditor.last.perceptual is None
+    assert command(source, "--steps", "7", "--vgg16", "vgg16.npz") == 0
+    assert FakeEditor.last.steps == 7 and FakeEditor.last.perceptual == PerceptualConfig(vgg16_weights="vgg16.npz")
 
 
 def test_folders_archives_and_equal_names(command, tmp_path):
@@ -191,7 +202,9 @@ def test_errors_before_the_batch_are_one_line(command, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("arguments", [("--strength", "nan"), ("--strength", "much"), ("--keypoints", "k.npy")])
+@pytest.mark.parametrize(
+    "arguments", [("--strength", "nan"), ("--strength", "much"), ("--steps", "-1"), ("--keypoints", "k.npy")]
+)
 def test_bad_usage_exits_with_2(command, tmp_path, arguments):
     with pytest.raises(SystemExit) as caught:
         command("a.png", *arguments)

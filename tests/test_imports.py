@@ -17,6 +17,7 @@ LAYERS = (
     ("jaxgan.models",),
     ("jaxgan.losses",),
     ("jaxgan.training",),
+    ("jaxgan.inversion",),
     ("jaxgan.checkpoint",),
     ("jaxgan.weights",),
     ("jaxgan.editing",),

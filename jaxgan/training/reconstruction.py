@@ -13,17 +13,18 @@ from jaxgan.models.stylegan import Discriminator
 # features are smaller by about this factor (exactly, but for the biases).
 VGG16_UNITS = 255.0 * 0.226
 
+Features = Callable[[dict, jax.Array], jax.Array]
 Reconstruction = Callable[[dict, jax.Array, jax.Array], dict[str, jax.Array]]
 
 
-def make_reconstruction(perceptual: PerceptualConfig, discriminator: DiscriminatorConfig) -> Reconstruction:
-    """(frozen, images, targets) -> {"pixel": ..., "perceptual": ...}, weighted terms to be summed.
+def make_features(perceptual: PerceptualConfig, discriminator: DiscriminatorConfig) -> Features | None:
+    """(frozen, images [B, R, R, 3]) -> features [B, ...] whose mean squared error is the perceptual term; None for no network.
 
     Features are VGG16's (parameters in frozen["vgg16"]), scaled to the published weight, or those of the frozen StyleGAN
-    discriminator (frozen["discriminator"]) at a quarter of the resolution. Without a network the term is left out.
+    discriminator (frozen["discriminator"]) at a quarter of the resolution.
     """
     if perceptual.network == "none":
-        return lambda frozen, images, targets: {"pixel": losses.mse(images, targets)}
+        return None
 
     def features(frozen: dict, images: jax.Array) -> jax.Array:
         if perceptual.network == "vgg16":
@@ -33,8 +34,21 @@ def make_reconstruction(perceptual: PerceptualConfig, discriminator: Discriminat
         (taken,) = sown["intermediates"][f"features_{max(images.shape[1] // 4, 8)}"]
         return taken
 
+    return features
+
+
+def make_reconstruction(perceptual: PerceptualConfig, discriminator: DiscriminatorConfig) -> Reconstruction:
+    """(frozen, images, targets) -> {"pixel": ..., "perceptual": ...}, weighted terms to be summed.
+
+    frozen holds the parameters that `make_features` reads. Without a network the perceptual term is left out.
+    """
+    features = make_features(perceptual, discriminator)
+
     def reconstruction(frozen: dict, images: jax.Array, targets: jax.Array) -> dict[str, jax.Array]:
-        distance = losses.mse(features(frozen, images), features(frozen, targets))
-        return {"pixel": losses.mse(images, targets), "perceptual": perceptual.weight * distance}
+        terms = {"pixel": losses.mse(images, targets)}
+        if features:
+            distance = losses.mse(features(frozen, images), features(frozen, targets))
+            terms["perceptual"] = perceptual.weight * distance
+        return terms
 
     return reconstruction
