@@ -230,3 +230,20 @@ def test_an_inverter_with_output_scale_starts_at_the_statistics_of_w(earlier):
     np.testing.assert_allclose(params["norm"]["scale"], w.std(axis=0), rtol=0.2)
     published = inverter.init_state(preset("tiny", "inverter"), earlier).params["inverter"]
     assert set(published["norm"]) == {"bias"} and not published["norm"]["bias"].any()
+
+
+def test_lazy_r1_equals_frequent_r1_in_expectation():
+    rng = np.random.default_rng(3)
+    params = {"quadratic": jnp.asarray(rng.standard_normal((4, 4, 3)), jnp.float32)}
+    real, fake = (jnp.asarray(rng.standard_normal((6, 4, 4, 3)), jnp.float32) for _ in range(2))
+
+    def score(params, images, condition):
+        return jnp.sum(params["quadratic"][None] * jnp.square(images), axis=(1, 2, 3))
+
+    def gradient(r1_weight):
+        return discriminator.gradients(score, params, (real, None), (fake, None), r1_weight)[0]["quadratic"]
+
+    frequent, lazy = (discriminator.r1_schedule(gradient, gamma=3.0, interval=interval) for interval in (1, 5))
+    mean = np.mean([lazy(done) for done in range(10)], axis=0)
+    np.testing.assert_allclose(mean, frequent(0), rtol=1e-4, atol=1e-4)
+    assert np.abs(lazy(1) - frequent(1)).max() > 0.1
