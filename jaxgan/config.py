@@ -47,6 +47,7 @@ class DiscriminatorConfig:
     fmap_base: int = 16384  # as in the generator
     fmap_max: int = 512  # as in the generator
     stddev_group: int = 4  # images that share a minibatch standard deviation; divides the batch of a device
+    condition: Literal["concatenate", "projection"] = "concatenate"  # how the editor's landmark image enters
     dtype: Dtype = "float32"  # type of activations
 
 

@@ -156,11 +156,35 @@ class Generator(nn.Module):
         return self.synthesis(w, noise_keys, resolution, alpha)
 
 
+class LandmarkEmbedding(nn.Module):
+    """Landmark images [B, R, R, 3] to [B, C], C = nf(4) being the width of the discriminator's last features.
+
+    Down to 4x4 it has one blurred, downscaling convolution a resolution, a quarter as wide as the discriminator's, as drawn
+    lines need no more; then a dense layer without activation, so that a feature can speak for or against a match.
+    """
+
+    config: DiscriminatorConfig
+
+    @nn.compact
+    def __call__(self, landmarks: jax.Array) -> jax.Array:
+        cfg = self.config
+        dtype = jnp.dtype(cfg.dtype)
+        x = landmarks
+        while (side := x.shape[1]) > 4:
+            features = max(feature_maps(cfg, side // 2) // 4, 1)
+            x = EqualizedConv(features, rescale="down", dtype=dtype, name=f"down_{side}")(blur(x))
+            x = leaky_relu(add_bias(x, self.param(f"down_{side}_bias", nn.initializers.zeros, (features,))))
+        return EqualizedDense(feature_maps(cfg, 4), gain=1.0, dtype=dtype, name="dense")(x.reshape(x.shape[0], -1))
+
+
 class Discriminator(nn.Module):
     """Images [B, R, R, C] to scores [B]; high is real.
 
-    A condition (the landmark image, [B, R, R, 3]) is concatenated to the image. The features after the first convolution
-    of each resolution are sown as intermediates "features_{resolution}".
+    A condition (the landmark image, [B, R, R, 3]) is concatenated to the image, or projected (Miyato & Koyama 2018, equation
+    3): score = dense(phi) + <embedding(condition), phi>, phi [B, C] the last features. The product is divided by sqrt(C), the
+    scale at which the equalised dense layer reads phi.
+
+    The features after the first convolution of each resolution are sown as intermediates "features_{resolution}".
 
     While a resolution R fades in, the features after its block are (1 - alpha) times those that the layer from RGB of R / 2
     makes of the 2x2 means of the images, plus alpha times its own (Karras et al. 2017, figure 2); alpha is a scalar in [0, 1].
@@ -181,7 +205,8 @@ class Discriminator(nn.Module):
             x = EqualizedConv(feature_maps(cfg, x.shape[1]), kernel_size=1, dtype=dtype, name=name)(x)
             return activate(x, f"{name}_bias")
 
-        inputs = images if condition is None else jnp.concatenate([images, condition], axis=-1)
+        concatenated = condition is not None and cfg.condition == "concatenate"
+        inputs = jnp.concatenate([images, condition], axis=-1) if concatenated else images
         x = from_rgb(inputs)
         resolution = images.shape[1]
         while resolution > 4:
@@ -196,8 +221,12 @@ class Discriminator(nn.Module):
                 x = crossfade(from_rgb(downscale2d(inputs)), x, alpha)
         x = minibatch_stddev(x, cfg.stddev_group)
         x = activate(EqualizedConv(feature_maps(cfg, 4), dtype=dtype, name="conv_4")(x), "conv_4_bias")
-        x = leaky_relu(EqualizedDense(feature_maps(cfg, 4), dtype=dtype, name="dense")(x.reshape(x.shape[0], -1)))
-        return EqualizedDense(1, gain=1.0, dtype=dtype, name="score")(x)[:, 0].astype(jnp.float32)
+        phi = leaky_relu(EqualizedDense(feature_maps(cfg, 4), dtype=dtype, name="dense")(x.reshape(x.shape[0], -1)))
+        scores = EqualizedDense(1, gain=1.0, dtype=dtype, name="score")(phi)[:, 0].astype(jnp.float32)
+        if condition is not None and cfg.condition == "projection":
+            product = LandmarkEmbedding(cfg, name="embedding")(condition).astype(jnp.float32) * phi.astype(jnp.float32)
+            scores = scores + product.sum(axis=1) / phi.shape[1] ** 0.5
+        return scores
 
 
 def truncate(w: jax.Array, w_avg: jax.Array, psi: float | jax.Array, layers: int = 8) -> jax.Array:
