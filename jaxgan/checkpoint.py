@@ -1,8 +1,9 @@
 """Checkpoints of a training run; the one file that names orbax.
 
 A checkpoint holds four items: `config` (JSON: the stage and its whole configuration), `state` (what training resumes from),
-`model` (the stage's variables for inference) and `frozen` (the variables of earlier stages, so that one folder is enough to
-edit with). Arrays are restored to the host first: a checkpoint saved on any number of devices loads on any other.
+`model` (the stage's variables for inference; not of a StyleGAN that still grows) and `frozen` (the variables of earlier stages,
+so that one folder is enough to edit with). Arrays are restored to the host first: a checkpoint saved on any number of devices
+loads on any other.
 """
 
 import dataclasses
@@ -49,19 +50,16 @@ class Checkpoints:
         """Step of the newest complete checkpoint, None where there is none."""
         return self._manager.latest_step()
 
-    def save(self, step: int, config: Config, state: PyTree | None, model: PyTree, frozen: PyTree) -> None:
+    def save(self, step: int, config: Config, state: PyTree | None, model: PyTree | None, frozen: PyTree) -> None:
         """Writes the checkpoint of a step and returns when it is on disk; a step saved before is left as it is.
 
-        Without a state it can be used but not trained further.
+        Without a state it can be used but not trained further, without a model trained further but not used.
         """
         if step in self._manager.all_steps():
             return
-        items = {
-            "config": ocp.args.JsonSave({"stage": stage_of(config), "config": to_dict(config)}),
-            "model": ocp.args.PyTreeSave(model),
-        }
-        # orbax has no empty items
-        items |= {name: ocp.args.PyTreeSave(tree) for name, tree in (("state", state), ("frozen", frozen)) if tree}
+        items: dict[str, Any] = {"config": ocp.args.JsonSave({"stage": stage_of(config), "config": to_dict(config)})}
+        trees = {"state": state, "model": model, "frozen": frozen}
+        items |= {name: ocp.args.PyTreeSave(tree) for name, tree in trees.items() if tree}  # orbax has no empty items
         self._manager.save(step, args=ocp.args.Composite(**items))
         self._manager.wait_until_finished()
 
@@ -86,7 +84,7 @@ class Checkpoints:
         return jax.tree.map(jnp.asarray, state)
 
     def load(self, step: int) -> Loaded:
-        """What inference needs of a step."""
+        """What inference needs of a step; an empty model if it was saved without."""
         names = [name for name in ("model", "frozen") if (self.folder / str(step) / name).exists()]
         meta = self._manager.item_metadata(step)
         items: dict[str, Any] = {"config": ocp.args.JsonRestore()}
@@ -97,14 +95,14 @@ class Checkpoints:
         stage = found["config"]["stage"]
         config = from_dict(STAGES[stage], found["config"]["config"])
         trees = {name: jax.tree.map(jnp.asarray, found[name]) for name in names}
-        return Loaded(step, stage, config, trees["model"], trees.get("frozen", {}))
+        return Loaded(step, stage, config, trees.get("model", {}), trees.get("frozen", {}))
 
 
 def load(workdir: str | Path, step: int | None = None) -> Loaded:
     """The newest checkpoint of a working folder, or that of a step.
 
     Raises:
-      CheckpointError: the folder holds no checkpoint, or not that one.
+      CheckpointError: the folder holds no checkpoint, or not that one, or it was saved while the networks grew.
     """
     if not (Path(workdir) / FOLDER).is_dir():
         raise CheckpointError(f"{workdir} holds no checkpoints: is it the --workdir of a training?")
@@ -114,4 +112,7 @@ def load(workdir: str | Path, step: int | None = None) -> Loaded:
         raise CheckpointError(f"{workdir} holds no complete checkpoint yet")
     if step is not None and not (checkpoints.folder / str(step)).is_dir():
         raise CheckpointError(f"{workdir} holds no checkpoint of step {step}; the newest is {newest}")
-    return checkpoints.load(newest if step is None else step)
+    loaded = checkpoints.load(newest if step is None else step)
+    if not loaded.model:
+        raise CheckpointError(f"{workdir}, step {loaded.step}: the networks still grow; train them to the last resolution")
+    return loaded

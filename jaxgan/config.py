@@ -14,6 +14,11 @@ from typing import Any, Literal
 Dtype = Literal["float32", "bfloat16"]
 
 
+def style_layers(resolution: int) -> int:
+    """Style layers of a generator up to a resolution, 2 log2(resolution) - 2."""
+    return 2 * (resolution.bit_length() - 1) - 2
+
+
 @dataclass(frozen=True)
 class GeneratorConfig:
     """The StyleGAN generator: mapping and synthesis."""
@@ -32,7 +37,7 @@ class GeneratorConfig:
     @property
     def num_layers(self) -> int:
         """Style layers L = 2 log2(R) - 2."""
-        return 2 * (self.resolution.bit_length() - 1) - 2
+        return style_layers(self.resolution)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class DiscriminatorConfig:
     fmap_base: int = 16384  # as in the generator
     fmap_max: int = 512  # as in the generator
     stddev_group: int = 4  # images that share a minibatch standard deviation; divides the batch of a device
+    condition: Literal["concatenate", "projection"] = "concatenate"  # how the editor's landmark image enters
     dtype: Dtype = "float32"  # type of activations
 
 
@@ -106,8 +112,23 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
+class GrowingConfig:
+    """Progressive growing (Karras et al. 2017): the resolution doubles from `start` to the generator's.
+
+    Batch sizes and learning rates are those of the resolutions 8, 16, ... below the generator's, which itself has
+    run.batch_size and adam.learning_rate; the published ones reach up to 512.
+    """
+
+    start: int = 0  # pixels, a power of two >= 8 below the generator's resolution; 0: the full resolution throughout
+    fade_images: int = 600_000  # over which a new resolution fades in
+    stable_images: int = 600_000  # between two fades; the last resolution goes on to run.total_images
+    batch_sizes: tuple[int, ...] = (128, 128, 64, 32, 16, 8, 4)  # images a step, over all devices
+    learning_rates: tuple[float, ...] = (1e-3, 1e-3, 1e-3, 1e-3, 1.5e-3, 2e-3, 3e-3)
+
+
+@dataclass(frozen=True)
 class StyleGANConfig:
-    """Training of generator and discriminator (Karras et al. 2018), at a fixed resolution."""
+    """Training of generator and discriminator (Karras et al. 2018)."""
 
     run: RunConfig = RunConfig(total_images=25_000_000, batch_size=32)
     generator: GeneratorConfig = GeneratorConfig()
@@ -116,6 +137,7 @@ class StyleGANConfig:
     r1_gamma: float = 10.0  # weight of gamma/2 E|grad D(real)|^2
     r1_interval: int = 1  # steps between two R1 terms; the weight is multiplied by it
     augment: AugmentConfig = AugmentConfig()
+    growing: GrowingConfig = GrowingConfig()
     style_mixing: float = 0.9  # probability of a second latent from a random layer on
     w_avg_decay: float = 0.995  # of the running mean of w, per step
     ema_half_life: int = 10_000  # images, of the generator's running average
@@ -250,6 +272,8 @@ def validate(config: Config) -> Config:
         for name in ("translation", "cutout"):
             if not 0.0 <= getattr(config.augment, name) < 1.0:
                 raise ConfigError(f"augment.{name} must lie in [0, 1), got {getattr(config.augment, name)}")
+        if config.growing.start:
+            _validate_growing(config.growing, resolution, config.adam)
     if config.r1_interval < 1:
         raise ConfigError(f"r1_interval must be at least 1, got {config.r1_interval}")
     if isinstance(config, EditorConfig):
@@ -269,8 +293,25 @@ def validate(config: Config) -> Config:
     return config
 
 
+def _validate_growing(growing: GrowingConfig, resolution: int, adam: AdamConfig) -> None:
+    lower = resolution.bit_length() - 4  # resolutions from 8 to half
+    if not 8 <= growing.start < resolution or growing.start & (growing.start - 1):
+        raise ConfigError(f"growing.start must be 0 or a power of two from 8 to below {resolution}, got {growing.start}")
+    for name, values in to_dict(growing).items():
+        if name in ("batch_sizes", "learning_rates") and len(values) < lower:
+            raise ConfigError(f"growing.{name} must have {lower} numbers, for 8 to {resolution // 2} px, got {values}")
+        if name != "start" and min(values if isinstance(values, tuple) else (values,)) <= 0:
+            raise ConfigError(f"growing.{name} must be positive, got {values}")
+    if adam.decay != 1.0:
+        raise ConfigError("adam.decay must be 1 where growing.start is set: the resolution decides the learning rate")
+
+
 def _checked(hint: Any, value: Any, path: str) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{path} must be a list, got {value!r}")
+        return tuple(_checked(args[0], each, f"{path}[{i}]") for i, each in enumerate(value))
     if origin is Literal:
         if value not in args:
             raise ConfigError(f"{path} must be one of {', '.join(map(str, args))}; got {value!r}")

@@ -4,10 +4,11 @@ Rerunning a command goes on from the newest checkpoint of its working folder.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,11 +18,12 @@ import jax
 from jaxgan import checkpoint
 from jaxgan.atomic import atomic_write
 from jaxgan.checkpoint import CheckpointError, Checkpoints, Loaded
-from jaxgan.config import Config, ConfigError, override, to_dict, validate
+from jaxgan.config import Config, ConfigError, StyleGANConfig, override, to_dict, validate
 from jaxgan.data.pipeline import dataset_info, load_split, prefetch, record_batches
 from jaxgan.data.portraits import DatasetError
 from jaxgan.presets import PRESETS, preset
-from jaxgan.training import discriminator, editor, inverter, loop, parallel, stylegan
+from jaxgan.training import discriminator, editor, growing, inverter, loop, parallel, stylegan
+from jaxgan.training.growing import Phase
 from jaxgan.training.log import TrainingLog
 from jaxgan.training.state import TrainState
 from jaxgan.weights.vgg16 import load_vgg16
@@ -92,9 +94,21 @@ def _resolve(stage: str, args: argparse.Namespace, earlier: Loaded | None) -> Co
         raise ConfigError(
             f"{args.earlier} holds no StyleGAN discriminator; choose perceptual.network=none, or vgg16 with its weights"
         )
-    if config.run.batch_size % (jax.local_device_count() * jax.process_count()):
-        raise ConfigError(f"run.batch_size={config.run.batch_size} is not a multiple of {jax.device_count()} devices")
+    devices = jax.local_device_count() * jax.process_count()
+    for phase in _phases(config):
+        size, group = phase.batch_size if phase else config.run.batch_size, config.discriminator.stddev_group
+        at = "" if phase is None else f" (growing, at {phase.resolution} px)"
+        if size % devices:
+            raise ConfigError(f"run.batch_size={size}{at} is not a multiple of {devices} devices")
+        if phase and size // devices % min(group, size // devices):
+            raise ConfigError(f"run.batch_size={size}{at} is not a multiple of discriminator.stddev_group={group} a device")
     return config
+
+
+def _phases(config: Config) -> list[Phase | None]:
+    """The phases of a growing training; [None] for one at a fixed resolution."""
+    grows = isinstance(config, StyleGANConfig) and config.growing.start
+    return growing.phases(config) if grows else [None]
 
 
 def _frozen(stage: str, earlier: Loaded | None) -> dict[str, Any]:
@@ -120,6 +134,10 @@ def _describe(stage: str, config: Config, args: argparse.Namespace, earlier: Loa
         for part, tree in params.items():
             print(f"{network:<16}{part:<24}{_size(tree):>12,}")
         print(f"{network:<16}{'all':<24}{_size(params):>12,}")
+    for phase in filter(None, _phases(config)):
+        fade = f", fading in over {phase.fade_images:,}" if phase.fade_images else ""
+        print(f"{phase.resolution} px: images {phase.first_image:,} to {phase.last_image:,}{fade}; ", end="")
+        print(f"batch {phase.batch_size}, learning rate {phase.learning_rate:g}")
     info = dataset_info(args.data_dir, config.run.dataset, config.generator.resolution)
     images, keypoints, _ = load_split(args.data_dir, config.run.dataset, "train", limit=256)
     print(f"\n{info}")
@@ -142,7 +160,8 @@ def _train(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded
     if newest is not None:
         _same_config(config, checkpoints.load(start).config, args.workdir)
         state = checkpoints.restore_state(start, state)
-        print(f"{stage}: going on from {start * run.batch_size:,} images in {args.workdir}", flush=True)
+        seen = int(state.extra.get("images", start * run.batch_size))
+        print(f"{stage}: going on from {seen:,} images in {args.workdir}", flush=True)
     with atomic_write(args.workdir / "config.json") as file:
         file.write(json.dumps({"stage": stage, "config": to_dict(config)}, indent=2).encode())
 
@@ -151,25 +170,42 @@ def _train(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded
     if stage != "stylegan" and config.perceptual.network == "vgg16" and config.perceptual.vgg16_weights:
         for_steps["vgg16"] = load_vgg16(config.perceptual.vgg16_weights)
     for_steps = parallel.replicate(for_steps)
-    sampler, shown = module.make_sampler(config), _shown(stage, config, args)
+    shown, state = _shown(stage, config, args), parallel.replicate(state)
 
-    def save(step: int, state: TrainState) -> None:
-        checkpoints.save(step, config, state, module.inference_variables(state), frozen)
+    def through(phase: Phase | None, state: TrainState, log: TrainingLog) -> TrainState:
+        """The state after one phase of a growing training, or after the whole of another."""
+        name, part, seen, own = stage, run, int(state.step) * run.batch_size, ()
+        if phase:
+            name, seen, own = f"{stage} {phase.resolution}x{phase.resolution}", int(state.extra["images"]), (phase,)
+            part = dataclasses.replace(run, batch_size=phase.batch_size, total_images=phase.last_image)
+        if seen >= part.total_images:
+            return state
+        sampler = module.make_sampler(config, *own)
+
+        def make_step(r1_weight: float) -> Callable:
+            return parallel.pmap_step(module.make_train_step(config, r1_weight, *own))
+
+        def save(step: int, state: TrainState) -> None:
+            complete = phase is None or phase.completes(config, int(state.extra["images"]))
+            checkpoints.save(step, config, state, module.inference_variables(state) if complete else None, frozen)
+
+        with contextlib.closing(_batches(stage, config, args, part.batch_size, seen)) as batches:
+            return loop.fit(
+                stage=name,
+                run=part,
+                state=state,
+                frozen=for_steps,
+                step_for=discriminator.r1_schedule(make_step, config.r1_gamma, config.r1_interval),
+                batches=batches,
+                log=log,
+                save=save,
+                sample=lambda state: jax.device_get(sampler(state, for_steps, shown)),
+                images=seen,
+            )
 
     with TrainingLog(args.workdir, start) as log:
-        loop.fit(
-            stage=stage,
-            run=run,
-            state=parallel.replicate(state),
-            frozen=for_steps,
-            step_for=discriminator.r1_schedule(
-                lambda weight: parallel.pmap_step(module.make_train_step(config, weight)), config.r1_gamma, config.r1_interval
-            ),
-            batches=_batches(stage, config, args, start),
-            log=log,
-            save=save,
-            sample=lambda state: jax.device_get(sampler(state, for_steps, shown)),
-        )
+        for phase in _phases(config):
+            state = through(phase, state, log)
 
 
 def _same_config(config: Config, saved: Config, workdir: Path) -> None:
@@ -188,15 +224,16 @@ def _flat(values: dict, path: str = "") -> dict[str, Any]:
     return flat
 
 
-def _batches(stage: str, config: Config, args: argparse.Namespace, start: int) -> Iterator[Any]:
+def _batches(stage: str, config: Config, args: argparse.Namespace, batch_size: int, seen: int) -> Iterator[Any]:
+    """The stream of batches of a size, from its first one that holds no image among the first `seen`."""
     run = config.run
     batches = record_batches(
         args.data_dir,
         run.dataset,
         "train",
-        run.batch_size // jax.process_count(),
+        batch_size // jax.process_count(),
         seed=run.seed,
-        start_step=start,
+        start_step=-(-seen // batch_size),
         mirror=run.mirror,
         targets=stage == "editor",
         process_index=jax.process_index(),

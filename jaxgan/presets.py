@@ -11,6 +11,7 @@ from jaxgan.config import (
     EditorConfig,
     EncoderConfig,
     GeneratorConfig,
+    GrowingConfig,
     InverterConfig,
     PerceptualConfig,
     RunConfig,
@@ -22,7 +23,8 @@ from jaxgan.config import (
 
 def paper() -> dict[str, Config]:
     """The published hyperparameters at 128x128. Needs VGG16 weights, and accelerators for days."""
-    return {"stylegan": StyleGANConfig(), "inverter": InverterConfig(), "editor": EditorConfig()}
+    stylegan = StyleGANConfig(run=RunConfig(total_images=25_000_000, batch_size=16), growing=GrowingConfig(start=8))
+    return {"stylegan": stylegan, "inverter": InverterConfig(), "editor": EditorConfig()}
 
 
 def small() -> dict[str, Config]:

@@ -56,6 +56,10 @@ def test_paper_preset_holds_the_published_numbers():
     assert (generator.resolution, generator.latent_size, generator.mapping_layers) == (128, 512, 8)
     assert (generator.fmap_base, generator.fmap_max, generator.mapping_lr_multiplier) == (16384, 512, 0.01)
     assert stylegan.run.total_images == 25_000_000 and stylegan.ema_half_life == 10_000
+    growing = stylegan.growing
+    assert (growing.start, growing.fade_images, growing.stable_images) == (8, 600_000, 600_000)
+    assert (*growing.batch_sizes[:4], stylegan.run.batch_size) == (128, 128, 64, 32, 16)
+    assert growing.learning_rates[:4] == (1e-3,) * 4
     assert (stylegan.r1_gamma, stylegan.style_mixing, stylegan.w_avg_decay) == (10, 0.9, 0.995)
     adam = {stage: dataclasses.astuple(preset("paper", stage).adam) for stage in STAGES}
     assert adam["stylegan"] == (1.5e-3, 0.0, 0.99, 1e-8, 1.0)
@@ -185,7 +189,9 @@ def test_configurations_cannot_be_changed_in_place():
 
 def test_every_field_of_a_configuration_is_json():
     def leaves(value):
-        return [leaf for v in value.values() for leaf in leaves(v)] if isinstance(value, dict) else [value]
+        if isinstance(value, dict | tuple):
+            return [leaf for v in (value.values() if isinstance(value, dict) else value) for leaf in leaves(v)]
+        return [value]
 
     for name, stage in EVERY:
         kinds = {type(leaf) for leaf in leaves(to_dict(preset(name, stage)))}

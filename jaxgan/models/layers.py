@@ -150,6 +150,18 @@ def downscale2d(x: jax.Array) -> jax.Array:
     return x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
 
 
+def upscale2d(x: jax.Array, factor: int = 2) -> jax.Array:
+    """Nearest-neighbour enlargement of [B, H, W, C]."""
+    batch, height, width, channels = x.shape
+    repeated = jnp.broadcast_to(x[:, :, None, :, None, :], (batch, height, factor, width, factor, channels))
+    return repeated.reshape(batch, height * factor, width * factor, channels)
+
+
+def crossfade(old: jax.Array, new: jax.Array, alpha: jax.Array) -> jax.Array:
+    """(1 - alpha) old + alpha new, exactly old at 0 and new at 1; alpha is a scalar."""
+    return (1.0 - alpha).astype(old.dtype) * old + alpha.astype(new.dtype) * new
+
+
 def instance_norm(x: jax.Array) -> jax.Array:
     """Zero mean and unit variance over height and width, statistics in float32, epsilon 1e-8."""
     full = x.astype(jnp.float32)

@@ -4,17 +4,20 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.config import DiscriminatorConfig, GeneratorConfig
+from jaxgan.config import DiscriminatorConfig, GeneratorConfig, style_layers
 from jaxgan.models.layers import (
     EqualizedConv,
     EqualizedDense,
     add_bias,
     blur,
+    crossfade,
+    downscale2d,
     instance_norm,
     leaky_relu,
     minibatch_stddev,
     modulate,
     pixel_norm,
+    upscale2d,
 )
 
 
@@ -81,27 +84,47 @@ class Synthesis(nn.Module):
     """w [B, L, latent] to images [B, R, R, 3] in [-1, 1] (unbounded without tanh).
 
     Noise maps are the module's fixed ones, or fresh from `noise_keys`, one random key an image [B].
+
+    A growing network stops at a `resolution` r below R: images are [B, r, r, 3], later layers of w are not read. With `alpha`,
+    a scalar in [0, 1], r fades in: the image is (1 - alpha) times the enlarged one of r / 2 plus alpha times that of r
+    (Karras et al. 2017, figure 2).
     """
 
     config: GeneratorConfig
 
     @nn.compact
-    def __call__(self, w: jax.Array, noise_keys: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self,
+        w: jax.Array,
+        noise_keys: jax.Array | None = None,
+        resolution: int | None = None,
+        alpha: jax.Array | None = None,
+    ) -> jax.Array:
         cfg = self.config
         dtype = jnp.dtype(cfg.dtype)
+        resolution = resolution or cfg.resolution
 
         def keys(layer: int) -> jax.Array | None:
             return None if noise_keys is None else jax.vmap(lambda key: jax.random.fold_in(key, layer))(noise_keys)
 
+        def to_rgb(x: jax.Array) -> jax.Array:
+            side = x.shape[1]
+            x = EqualizedConv(3, kernel_size=1, gain=1.0, dtype=dtype, name=f"to_rgb_{side}")(x)
+            bias = "rgb_bias" if side == cfg.resolution else f"rgb_bias_{side}"
+            return add_bias(x, self.param(bias, nn.initializers.zeros, (3,))).astype(jnp.float32)
+
         constant = self.param("constant", nn.initializers.ones, (1, 4, 4, feature_maps(cfg, 4)))
         x = jnp.broadcast_to(constant.astype(dtype), (w.shape[0], *constant.shape[1:]))
-        for layer in range(cfg.num_layers):
+        for layer in range(style_layers(resolution)):
+            if alpha is not None and layer == style_layers(resolution // 2):
+                lower = to_rgb(x)
             features = feature_maps(cfg, 4 << (layer // 2))
             rescale = "up" if layer >= 2 and layer % 2 == 0 else None
             styled = StyledLayer(features, dtype, cfg.noise, rescale, convolve=layer > 0, name=f"layer_{layer}")
             x = styled(x, w[:, layer], keys(layer))
-        x = EqualizedConv(3, kernel_size=1, gain=1.0, dtype=dtype, name=f"to_rgb_{cfg.resolution}")(x)
-        x = add_bias(x, self.param("rgb_bias", nn.initializers.zeros, (3,))).astype(jnp.float32)
+        x = to_rgb(x)
+        if alpha is not None:
+            x = crossfade(upscale2d(lower), x, alpha)
         return jnp.tanh(x) if cfg.tanh else x
 
 
@@ -122,32 +145,70 @@ class Generator(nn.Module):
         """z [B, latent] to w [B, L, latent]."""
         return self.mapping(z)
 
-    def synthesize(self, w: jax.Array, noise_keys: jax.Array | None = None) -> jax.Array:
-        """w [B, L, latent] to images [B, R, R, 3]; see Synthesis for the noise."""
-        return self.synthesis(w, noise_keys)
+    def synthesize(
+        self,
+        w: jax.Array,
+        noise_keys: jax.Array | None = None,
+        resolution: int | None = None,
+        alpha: jax.Array | None = None,
+    ) -> jax.Array:
+        """w [B, L, latent] to images [B, R, R, 3]; see Synthesis for noise and growing."""
+        return self.synthesis(w, noise_keys, resolution, alpha)
 
 
-class Discriminator(nn.Module):
-    """Images [B, R, R, C] to scores [B]; high is real.
+class LandmarkEmbedding(nn.Module):
+    """Landmark images [B, R, R, 3] to [B, C], C = nf(4) being the width of the discriminator's last features.
 
-    A condition (the landmark image, [B, R, R, 3]) is concatenated to the image. The features after the first convolution
-    of each resolution are sown as intermediates "features_{resolution}".
+    Down to 4x4 it has one blurred, downscaling convolution a resolution, a quarter as wide as the discriminator's, as drawn
+    lines need no more; then a dense layer without activation, so that a feature can speak for or against a match.
     """
 
     config: DiscriminatorConfig
 
     @nn.compact
-    def __call__(self, images: jax.Array, condition: jax.Array | None = None) -> jax.Array:
+    def __call__(self, landmarks: jax.Array) -> jax.Array:
+        cfg = self.config
+        dtype = jnp.dtype(cfg.dtype)
+        x = landmarks
+        while (side := x.shape[1]) > 4:
+            features = max(feature_maps(cfg, side // 2) // 4, 1)
+            x = EqualizedConv(features, rescale="down", dtype=dtype, name=f"down_{side}")(blur(x))
+            x = leaky_relu(add_bias(x, self.param(f"down_{side}_bias", nn.initializers.zeros, (features,))))
+        return EqualizedDense(feature_maps(cfg, 4), gain=1.0, dtype=dtype, name="dense")(x.reshape(x.shape[0], -1))
+
+
+class Discriminator(nn.Module):
+    """Images [B, R, R, C] to scores [B]; high is real.
+
+    A condition (the landmark image, [B, R, R, 3]) is concatenated to the image, or projected (Miyato & Koyama 2018, equation
+    3): score = dense(phi) + <embedding(condition), phi>, phi [B, C] the last features. The product is divided by sqrt(C), the
+    scale at which the equalised dense layer reads phi.
+
+    The features after the first convolution of each resolution are sown as intermediates "features_{resolution}".
+
+    While a resolution R fades in, the features after its block are (1 - alpha) times those that the layer from RGB of R / 2
+    makes of the 2x2 means of the images, plus alpha times its own (Karras et al. 2017, figure 2); alpha is a scalar in [0, 1].
+    """
+
+    config: DiscriminatorConfig
+
+    @nn.compact
+    def __call__(self, images: jax.Array, condition: jax.Array | None = None, alpha: jax.Array | None = None) -> jax.Array:
         cfg = self.config
         dtype = jnp.dtype(cfg.dtype)
 
         def activate(x: jax.Array, name: str) -> jax.Array:
             return leaky_relu(add_bias(x, self.param(name, nn.initializers.zeros, (x.shape[-1],))))
 
-        x = images if condition is None else jnp.concatenate([images, condition], axis=-1)
-        resolution = x.shape[1]
-        x = EqualizedConv(feature_maps(cfg, resolution), kernel_size=1, dtype=dtype, name=f"from_rgb_{resolution}")(x)
-        x = activate(x, f"from_rgb_{resolution}_bias")
+        def from_rgb(x: jax.Array) -> jax.Array:
+            name = f"from_rgb_{x.shape[1]}"
+            x = EqualizedConv(feature_maps(cfg, x.shape[1]), kernel_size=1, dtype=dtype, name=name)(x)
+            return activate(x, f"{name}_bias")
+
+        concatenated = condition is not None and cfg.condition == "concatenate"
+        inputs = jnp.concatenate([images, condition], axis=-1) if concatenated else images
+        x = from_rgb(inputs)
+        resolution = images.shape[1]
         while resolution > 4:
             x = EqualizedConv(feature_maps(cfg, resolution), dtype=dtype, name=f"conv_{resolution}")(x)
             x = activate(x, f"conv_{resolution}_bias")
@@ -156,10 +217,16 @@ class Discriminator(nn.Module):
             x = EqualizedConv(features, rescale="down", dtype=dtype, name=f"down_{resolution}")(blur(x))
             x = activate(x, f"down_{resolution}_bias")
             resolution //= 2
+            if alpha is not None and resolution == images.shape[1] // 2:
+                x = crossfade(from_rgb(downscale2d(inputs)), x, alpha)
         x = minibatch_stddev(x, cfg.stddev_group)
         x = activate(EqualizedConv(feature_maps(cfg, 4), dtype=dtype, name="conv_4")(x), "conv_4_bias")
-        x = leaky_relu(EqualizedDense(feature_maps(cfg, 4), dtype=dtype, name="dense")(x.reshape(x.shape[0], -1)))
-        return EqualizedDense(1, gain=1.0, dtype=dtype, name="score")(x)[:, 0].astype(jnp.float32)
+        phi = leaky_relu(EqualizedDense(feature_maps(cfg, 4), dtype=dtype, name="dense")(x.reshape(x.shape[0], -1)))
+        scores = EqualizedDense(1, gain=1.0, dtype=dtype, name="score")(phi)[:, 0].astype(jnp.float32)
+        if condition is not None and cfg.condition == "projection":
+            product = LandmarkEmbedding(cfg, name="embedding")(condition).astype(jnp.float32) * phi.astype(jnp.float32)
+            scores = scores + product.sum(axis=1) / phi.shape[1] ** 0.5
+        return scores
 
 
 def truncate(w: jax.Array, w_avg: jax.Array, psi: float | jax.Array, layers: int = 8) -> jax.Array:

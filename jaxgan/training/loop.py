@@ -29,8 +29,9 @@ def fit(
     log: TrainingLog,
     save: Callable[[int, TrainState], None],
     sample: Callable[[TrainState], np.ndarray],
+    images: int | None = None,
 ) -> TrainState:
-    """Trains from state.step to run.total_images.
+    """Trains until run.total_images have been seen.
 
     Args:
       stage: name for messages.
@@ -42,6 +43,7 @@ def fit(
       log: receives metrics once a tick, and grids.
       save: writes a checkpoint, (step, state).
       sample: uint8 grid [rows, columns, R, R, 3] of a state.
+      images: seen so far, where earlier steps had other batch sizes; by default state.step * run.batch_size.
 
     Returns:
       The last state, which is saved.
@@ -50,10 +52,12 @@ def fit(
       DivergedError: metrics of a tick are not finite; nothing of that tick is saved.
     """
     batch_size = run.batch_size
-    done, total = int(state.step), -(-run.total_images // batch_size)
+    done = int(state.step)
+    before = 0 if images is None else images - done * batch_size  # so that images seen = before + steps * batch_size
+    total = -((before - run.total_images) // batch_size)
     every = {name: max(1, getattr(run, f"{name}_images") // batch_size) for name in ("tick", "sample", "checkpoint")}
     if done < total:
-        log.grid(done, done * batch_size, sample(state))
+        log.grid(done, before + done * batch_size, sample(state))
     pending: list[dict] = []
     began = started = time.perf_counter()
     first = timed_from = done
@@ -72,11 +76,12 @@ def fit(
             elapsed, steps = time.perf_counter() - started, done - timed_from
             rate = steps * batch_size / elapsed if done > first + WARM_UP else None
             _stop_if_diverged(stage, done, means)
-            log.scalars(done, {"images": done * batch_size, "images_per_second": rate and round(rate, 2), **means})
-            log.say(_line(stage, done, total, batch_size, rate, means))
+            seen = before + done * batch_size
+            log.scalars(done, {"images": seen, "images_per_second": rate and round(rate, 2), **means})
+            log.say(_line(stage, seen, before + total * batch_size, rate, means))
             started, timed_from = time.perf_counter(), done
         if done % every["sample"] == 0 or last:
-            log.grid(done, done * batch_size, sample(state))
+            log.grid(done, before + done * batch_size, sample(state))
         if done % every["checkpoint"] == 0 or last:
             save(done, state)
     return state
@@ -94,10 +99,10 @@ def _stop_if_diverged(stage: str, step: int, means: dict[str, float]) -> None:
         raise DivergedError(f"{stage} diverged before step {step}: {terms}; the last checkpoint is kept")
 
 
-def _line(stage: str, done: int, total: int, batch_size: int, rate: float | None, means: dict[str, float]) -> str:
+def _line(stage: str, seen: int, total: int, rate: float | None, means: dict[str, float]) -> str:
     terms = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
     pace = ""
     if rate:
-        left = round((total - done) * batch_size / rate)
+        left = round((total - seen) / rate)
         pace = f"  {rate:.1f}/s  ETA {left // 60}:{left % 60:02d}"
-    return f"{stage} {done * batch_size:,}/{total * batch_size:,} images{pace}  {terms}"
+    return f"{stage} {seen:,}/{total:,} images{pace}  {terms}"

@@ -1,32 +1,46 @@
-"""Training of the StyleGAN: generator and discriminator."""
+"""Training of the StyleGAN: generator and discriminator, at a fixed resolution or through the phases of `growing`."""
 
+import dataclasses
+import re
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
 from jaxgan import losses
-from jaxgan.config import GeneratorConfig, StyleGANConfig
+from jaxgan.config import GeneratorConfig, StyleGANConfig, style_layers
+from jaxgan.models.layers import upscale2d
 from jaxgan.models.stylegan import Discriminator, Generator, truncate
-from jaxgan.training import discriminator, parallel
+from jaxgan.training import discriminator, growing, parallel
 from jaxgan.training.augment import augment
+from jaxgan.training.growing import Phase
 from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average, step_key, to_float, to_uint8
 
 GRID = (4, 8)  # rows and columns of the sample grid
 
 
 def init_state(config: StyleGANConfig) -> TrainState:
-    """Fresh networks, drawn from config.run.seed."""
+    """Fresh networks, drawn from config.run.seed; growing ones have further layers to and from RGB."""
     gen = config.generator
     key_g, key_d = jax.random.split(jax.random.key(config.run.seed))
     generator = Generator(gen).init(key_g, jnp.zeros((1, gen.latent_size), jnp.float32))
-    images = jnp.zeros((1, gen.resolution, gen.resolution, 3), jnp.float32)
-    params = {
-        "generator": generator["params"],
-        "discriminator": Discriminator(config.discriminator).init(key_d, images)["params"],
-    }
-    extra = {"noise": generator.get("noise", {}), "w_avg": jnp.zeros((gen.num_layers, gen.latent_size), jnp.float32)}
-    return create(params, adam(config.adam, config.run), extra, ema={"generator": generator["params"]})
+    w_avg = jnp.zeros((gen.num_layers, gen.latent_size), jnp.float32)
+    extra = {"noise": generator.get("noise", {}), "w_avg": w_avg}
+
+    def critic(resolution: int) -> dict:
+        images = jnp.zeros((1, resolution, resolution, 3), jnp.float32)
+        return Discriminator(config.discriminator).init(key_d, images)["params"]
+
+    params = {"generator": generator["params"], "discriminator": critic(gen.resolution)}
+    if config.growing.start:
+        extra["images"] = jnp.zeros((), jnp.int32)
+        side = gen.resolution // 2
+        while side >= config.growing.start:
+            synthesis = Generator(gen).init(key_g, w_avg[None], None, side, method="synthesize")["params"]
+            lower = {"generator": synthesis, "discriminator": critic(side)}
+            params = {name: growing.union(lower[name], tree) for name, tree in params.items()}
+            side //= 2
+    return create(params, adam(config.adam, config.run), extra, ema={"generator": params["generator"]})
 
 
 def mix_styles(keys: jax.Array, w: jax.Array, other: jax.Array, probability: float) -> jax.Array:
@@ -45,27 +59,38 @@ def mix_styles(keys: jax.Array, w: jax.Array, other: jax.Array, probability: flo
     return jnp.where(own[:, :, None], w, other)
 
 
-def make_train_step(config: StyleGANConfig, r1_weight: float) -> Callable:
-    """The step (state, {}, batch with image uint8 [B, R, R, 3]) -> (state, metrics), for parallel.pmap_step."""
+def make_train_step(config: StyleGANConfig, r1_weight: float, phase: Phase | None = None) -> Callable:
+    """The step (state, {}, batch with image uint8 [B, R, R, 3]) -> (state, metrics), for parallel.pmap_step.
+
+    In a phase of a growing training it works at the phase's resolution, and counts the images seen.
+    """
     gen, generator, critic = config.generator, Generator(config.generator), Discriminator(config.discriminator)
-    optimizer = adam(config.adam, config.run)
+    resolution = phase.resolution if phase else gen.resolution
+    global_batch = phase.batch_size if phase else config.run.batch_size
+    rate = phase.learning_rate if phase else config.adam.learning_rate
+    optimizer = adam(dataclasses.replace(config.adam, learning_rate=rate), config.run)
 
     def step(state: TrainState, frozen: dict, batch: dict) -> tuple[TrainState, dict]:
-        real = to_float(batch["image"])
+        real, alpha = to_float(batch["image"]), None
+        if phase:
+            alpha = phase.alpha(state.extra["images"])
+            real = growing.shrink(real, resolution, alpha)
+            state = phase.restart(state, optimizer)
         count = real.shape[0]
         keys = parallel.per_image_keys(step_key(config.run.seed, state.step), count)
         split = jnp.moveaxis(jax.vmap(lambda key: jax.random.split(key, 5))(keys), 1, 0)
         key_z, key_other, key_mix, key_noise, key_augment = split
 
         def score(params: dict, images: jax.Array, condition: None = None) -> jax.Array:
-            return critic.apply({"params": params}, augment(config.augment, key_augment, images), condition)
+            return critic.apply({"params": params}, augment(config.augment, key_augment, images), condition, alpha)
 
         def generator_loss(params: dict) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
             variables = {"params": params, "noise": state.extra["noise"]}
             normal = jax.vmap(lambda key: jax.random.normal(key, (gen.latent_size,), jnp.float32))
             w = generator.apply(variables, jnp.concatenate([normal(key_z), normal(key_other)]), method="map")
-            mixed = mix_styles(key_mix, w[:count], w[count:], config.style_mixing)
-            fake = generator.apply(variables, mixed, key_noise, method="synthesize")
+            layers = style_layers(resolution)
+            mixed = mix_styles(key_mix, w[:count, :layers], w[count:, :layers], config.style_mixing)
+            fake = generator.apply(variables, mixed, key_noise, resolution, alpha, method="synthesize")
             return losses.generator_logistic(score(state.params["discriminator"], fake)), (fake, w)
 
         (g_loss, (fake, w)), g_grads = jax.value_and_grad(generator_loss, has_aux=True)(state.params["generator"])
@@ -73,38 +98,71 @@ def make_train_step(config: StyleGANConfig, r1_weight: float) -> Callable:
         new = apply_gradients(state, optimizer, {"generator": g_grads, "discriminator": d_grads})
         w_mean = parallel.mean(w.mean(axis=0))
         w_avg = w_mean + config.w_avg_decay * (state.extra["w_avg"] - w_mean)
-        global_batch = config.run.batch_size
         ema = moving_average(state.ema["generator"], new.params["generator"], config.ema_half_life, global_batch)
-        new = new.replace(extra={**state.extra, "w_avg": w_avg}, ema={"generator": ema})
-        return new, parallel.mean({"g_loss": g_loss, **metrics})
+        extra = {**state.extra, "w_avg": w_avg}
+        metrics = parallel.mean({"g_loss": g_loss, **metrics})
+        if phase:
+            extra["images"] = state.extra["images"] + global_batch
+            metrics |= {"resolution": jnp.float32(resolution), "alpha": jnp.float32(1.0) if alpha is None else alpha}
+        return new.replace(extra=extra, ema={"generator": ema}), metrics
 
     return step
 
 
 def inference_variables(state: TrainState) -> dict:
-    """What inference needs: the averaged generator with its noise maps and w_avg, and the discriminator for later stages."""
+    """What inference needs: the averaged generator with its noise maps and w_avg, and the discriminator for later stages.
+
+    Of networks that have grown, the layers to and from RGB of lower resolutions are left out.
+    """
+    generator = state.ema["generator"]
+    params = {**generator, "synthesis": _without_lower_rgb(generator["synthesis"])}
     return {
-        "generator": {"params": state.ema["generator"], "noise": state.extra["noise"]},
+        "generator": {"params": params, "noise": state.extra["noise"]},
         "w_avg": state.extra["w_avg"],
-        "discriminator": state.params["discriminator"],
+        "discriminator": _without_lower_rgb(state.params["discriminator"]),
     }
 
 
-def generate(config: GeneratorConfig, variables: dict, z: jax.Array, truncation: float = 0.7) -> jax.Array:
-    """Images [B, R, R, 3] in [-1, 1] of z [B, latent], truncated in the first 8 layers; variables of inference_variables."""
+def _without_lower_rgb(params: dict) -> dict:
+    found = {name: re.fullmatch(r"(?:to_rgb|rgb_bias|from_rgb)_(\d+)(?:_bias)?", name) for name in params}
+    sides = {name: int(match[1]) for name, match in found.items() if match}
+    return {name: tree for name, tree in params.items() if sides.get(name) in (None, max(sides.values()))}
+
+
+def generate(
+    config: GeneratorConfig,
+    variables: dict,
+    z: jax.Array,
+    truncation: float = 0.7,
+    resolution: int | None = None,
+    alpha: jax.Array | None = None,
+) -> jax.Array:
+    """Images [B, R, R, 3] in [-1, 1] of z [B, latent], truncated in the first 8 layers; variables of inference_variables.
+
+    resolution and alpha are for growing networks, as in models.stylegan.Synthesis.
+    """
     generator = Generator(config)
     w = truncate(generator.apply(variables["generator"], z, method="map"), variables["w_avg"], truncation)
-    return generator.apply(variables["generator"], w, method="synthesize")
+    return generator.apply(variables["generator"], w, None, resolution, alpha, method="synthesize")
 
 
-def make_sampler(config: StyleGANConfig) -> Callable:
-    """(state, {}, batch) -> uint8 images [rows, columns, R, R, 3] of fixed latents, truncation 0.7."""
+def make_sampler(config: StyleGANConfig, phase: Phase | None = None) -> Callable:
+    """(state, {}, batch) -> uint8 images [rows, columns, R, R, 3] of fixed latents, truncation 0.7.
+
+    Images of a growing generator are enlarged to R.
+    """
     rows, columns = GRID
-    z = jax.random.normal(jax.random.key(config.run.seed + 1), (rows * columns, config.generator.latent_size), jnp.float32)
+    gen = config.generator
+    resolution = phase.resolution if phase else gen.resolution
+    z = jax.random.normal(jax.random.key(config.run.seed + 1), (rows * columns, gen.latent_size), jnp.float32)
 
     @jax.jit
     def sample(state: TrainState, frozen: dict, batch: dict) -> jax.Array:
-        images = to_uint8(generate(config.generator, inference_variables(state), z))
+        generator = {"params": state.ema["generator"], "noise": state.extra["noise"]}
+        alpha = phase.alpha(state.extra["images"]) if phase else None
+        variables = {"generator": generator, "w_avg": state.extra["w_avg"]}
+        images = to_uint8(generate(gen, variables, z, resolution=resolution, alpha=alpha))
+        images = upscale2d(images, gen.resolution // resolution)
         return images.reshape(rows, columns, *images.shape[1:])
 
     return sample
