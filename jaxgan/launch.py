@@ -18,7 +18,7 @@ import jax
 from jaxgan import checkpoint
 from jaxgan.atomic import atomic_write
 from jaxgan.checkpoint import CheckpointError, Checkpoints, Loaded
-from jaxgan.config import Config, ConfigError, StyleGANConfig, override, to_dict, validate
+from jaxgan.config import Config, ConfigError, StyleGANConfig, override, to_dict
 from jaxgan.data.pipeline import dataset_info, load_split, prefetch, record_batches
 from jaxgan.data.portraits import DatasetError
 from jaxgan.presets import PRESETS, preset
@@ -26,6 +26,7 @@ from jaxgan.training import discriminator, editor, growing, inverter, loop, para
 from jaxgan.training.growing import Phase
 from jaxgan.training.log import TrainingLog
 from jaxgan.training.state import TrainState
+from jaxgan.validation import validate
 from jaxgan.weights.vgg16 import load_vgg16
 
 MODULES: dict[str, ModuleType] = {"stylegan": stylegan, "inverter": inverter, "editor": editor}

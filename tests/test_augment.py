@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.config import AugmentConfig, ConfigError, StyleGANConfig, override, validate
+from jaxgan.config import AugmentConfig, ConfigError, StyleGANConfig, override
 from jaxgan.training.augment import augment
+from jaxgan.validation import validate
 
 COUNT, SIZE = 400, 8
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (COUNT, SIZE, SIZE, 3)).astype(np.float32)

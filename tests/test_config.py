@@ -15,9 +15,9 @@ from jaxgan.config import (
     override,
     stage_of,
     to_dict,
-    validate,
 )
 from jaxgan.presets import PRESETS, preset
+from jaxgan.validation import validate
 
 EVERY = [(name, stage) for name in PRESETS for stage in STAGES]
 

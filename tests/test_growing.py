@@ -12,11 +12,12 @@ from PIL import Image
 
 from jaxgan import checkpoint, launch
 from jaxgan.checkpoint import CheckpointError
-from jaxgan.config import ConfigError, from_dict, override, to_dict, validate
+from jaxgan.config import ConfigError, from_dict, override, to_dict
 from jaxgan.data import prepare
 from jaxgan.models.stylegan import Discriminator, Generator
 from jaxgan.presets import preset
 from jaxgan.training import growing, parallel, stylegan
+from jaxgan.validation import validate
 
 # 8 px for 2 steps of 16 images; 16 px fades in over 4 steps of 8 images, and goes on to 80 images
 GROWING = ["generator.resolution=16", "growing.start=8", "growing.fade_images=32", "growing.stable_images=32"]

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 # Layers from the bottom up; a module may import from its own layer and from those before it.
 LAYERS = (
     ("jaxgan", "jaxgan.atomic", "jaxgan.config"),
-    ("jaxgan.presets",),
+    ("jaxgan.presets", "jaxgan.validation"),
     ("jaxgan.data",),
     ("jaxgan.models",),
     ("jaxgan.losses",),

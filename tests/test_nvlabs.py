@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from nvlabs_files import as_tuple, random_networks, write
 
-from jaxgan.config import validate
 from jaxgan.models.stylegan import Discriminator, Generator
 from jaxgan.training.stylegan import generate, inference_variables, init_state
+from jaxgan.validation import validate
 from jaxgan.weights.nvlabs import convert_stylegan
 
 # ---- TensorFlow's computation, NCHW in float64 ----

@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.config import DiscriminatorConfig, override, validate
+from jaxgan.config import DiscriminatorConfig, override
 from jaxgan.data.drawing import landmarks_from_keypoints
 from jaxgan.models.stylegan import Discriminator, LandmarkEmbedding
 from jaxgan.presets import preset
 from jaxgan.training import discriminator, editor, inverter, parallel, stylegan
+from jaxgan.validation import validate
 
 CONFIG = validate(override(preset("tiny", "editor"), ["discriminator.condition=projection", "mismatched_share=0.5"]))
 CRITIC, BATCH, R = Discriminator(CONFIG.discriminator), 4, 8

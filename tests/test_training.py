@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.config import ConfigError, override, validate
+from jaxgan.config import ConfigError, override
 from jaxgan.models.stylegan import Generator
 from jaxgan.presets import preset
 from jaxgan.training import discriminator, editor, inverter, parallel, stylegan
 from jaxgan.training.state import adam, moving_average, step_key
+from jaxgan.validation import validate
 
 MODULES = {"stylegan": stylegan, "inverter": inverter, "editor": editor}
 VARIANTS = {
