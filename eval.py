@@ -1,33 +1,53 @@
-"""Measure a trained editor on the test split of a dataset.
+"""Measure trained editors on the test split of a dataset.
 
-    python eval.py --workdir runs/editor --data_dir data --dataset NAME --metrics hausdorff,csim
+    python eval.py --workdir runs/editor --data_dir data --dataset NAME
+    python eval.py --workdirs runs/naive,runs/keypoint,runs/full --data_dir data --dataset NAME --figure
 
-Writes results.json, table.md and pictures into OUT and prints the table.
+Writes results.json, table.md, report.html, samples.csv and, if asked, the figure into each WORKDIR/eval. Of several editors
+the report's Table 1 is made as well: in OUT, as table1.md and table1.html, with a figure of all of them.
 """
 
 import argparse
 import functools
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from jaxgan import Editor
 from jaxgan.checkpoint import CheckpointError
 from jaxgan.data.detection import DETECTORS, detect_landmarks
-from jaxgan.data.pipeline import dataset_info, load_split
-from jaxgan.metrics import METRICS, measure_all, parse_metrics, report
-from jaxgan.metrics.edits import COPY_TARGET, make_edits, pairs_hash
+from jaxgan.data.pipeline import DatasetInfo, dataset_info, load_split
+from jaxgan.metrics import METRICS, figure, html, measure_all, networks, parse_metrics, report, table1
+from jaxgan.metrics.edits import Instruments, make_edits
+from jaxgan.metrics.pairs import COPY_TARGET, Pairs, make_pairs
+from jaxgan.weights.registry import cache_folder
+
+NETWORKS = {
+    "inception": networks.inception_network,
+    "facenet": networks.facenet_network,
+    "lpips": networks.lpips_network,
+}
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure a trained editor on the test split of a dataset.")
-    parser.add_argument("--workdir", required=True, metavar="DIR", help="folder of a trained editor")
+    parser = argparse.ArgumentParser(description="Measure trained editors on the test split of a dataset.")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--workdir", dest="workdirs", metavar="DIR", type=lambda one: [one], help="folder of a trained editor")
+    which.add_argument("--workdirs", metavar="A,B", type=lambda text: text.split(","), help="of several, for Table 1")
     parser.add_argument("--data_dir", required=True, metavar="DIR", help="folder of prepared datasets")
     parser.add_argument("--dataset", required=True, metavar="NAME", help="dataset whose test split is used")
     parser.add_argument("--metrics", default=",".join(METRICS), metavar="A,B", help="default, all: %(default)s")
+    parser.add_argument("--figure", action="store_true", help="draw sources edited to several targets, as in Figure 2")
     parser.add_argument("--num", type=int, metavar="N", help="portraits to use; default: the whole test split")
     parser.add_argument("--detector", default="dlib", choices=DETECTORS, help="landmark detector; default: dlib")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results; default: WORKDIR/eval")
+    for name in NETWORKS:
+        text = f"weights of that network; default: {name}.npz in $JAXGAN_CACHE or ~/.cache/jaxgan, else without it"
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results; default: WORKDIR/eval, or of several,"
+                        " table1 beside the first")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="draws the pairs of source and target; default: 0")
     return parser.parse_args(argv)
 
@@ -43,39 +63,90 @@ def detector_note(labelled_by: str, detector: str) -> str:
     )
 
 
-def evaluate(arguments: argparse.Namespace) -> report.Report:
-    """Edit the test split once and take all metrics of those edits."""
-    names = parse_metrics(arguments.metrics)
-    if arguments.num is not None and arguments.num < 2:
-        raise ValueError(f"--num {arguments.num}: pairs of source and target need at least 2 portraits")
-    editor = Editor.load(arguments.workdir)
-    info = dataset_info(arguments.data_dir, arguments.dataset, editor.resolution)
-    images, keypoints, files = load_split(arguments.data_dir, arguments.dataset, "test", arguments.num)
+def instruments(arguments: argparse.Namespace) -> Instruments:
+    """What the flags say to measure with; networks whose weights are neither named nor in the cache are left out."""
+    found = {}
+    for name, make in NETWORKS.items():
+        path = getattr(arguments, name)
+        if path is None and (cache_folder() / f"{name}.npz").exists():
+            path = cache_folder() / f"{name}.npz"
+        found[name] = None if path is None else make(path)
     detect = functools.partial(detect_landmarks, detector=arguments.detector)
-    edits = make_edits(editor, images, keypoints, files, detect, arguments.seed)
-    measurements = measure_all(edits, names)
+    return Instruments(detect, **found, cache=cache_folder() / "features")
+
+
+def evaluate(
+    workdir: str, editor: Editor, pairs: Pairs, info: DatasetInfo, tools: Instruments, arguments: argparse.Namespace
+) -> report.Report:
+    """Edit the pairs once and take all metrics of those edits."""
+    edits = make_edits(editor, pairs, tools)
+    measurements = measure_all(edits, parse_metrics(arguments.metrics))
     setup = {
-        "workdir": str(arguments.workdir),
+        "workdir": workdir,
         "step": editor.step,
         "dataset": arguments.dataset,
-        "portraits": len(images),
+        "portraits": len(pairs.sources),
         "resolution": editor.resolution,
+        "filter": info.filter,
         "detector": arguments.detector,
         "seed": arguments.seed,
-        "pairs": pairs_hash(files, edits.targets),
+        "pairs": pairs.hash,
+        "images_per_second": edits.images_per_second and round(edits.images_per_second, 1),
     }
-    return report.Report(setup, measurements, [detector_note(info.detector, arguments.detector)])
+    pictures = {figure.FIGURE: figure.grid({"": editor}, pairs)} if arguments.figure else {}
+    return report.Report(setup, measurements, [detector_note(info.detector, arguments.detector)], pairs, pictures)
+
+
+def _names(editors: dict[str, Editor]) -> dict[str, str]:
+    """Folder -> the row of Table 1 that its editor stands for, with the folder where several stand for the same."""
+    rows = {workdir: table1.variant(editor.config) for workdir, editor in editors.items()}
+    return {workdir: row if [*rows.values()].count(row) == 1 else f"{row} ({workdir})" for workdir, row in rows.items()}
+
+
+def evaluate_all(arguments: argparse.Namespace) -> list[Path]:
+    """All of it; returns the files written."""
+    started = time.perf_counter()
+    parse_metrics(arguments.metrics)  # wrong names are told before the work begins
+    if arguments.num is not None and arguments.num < 2:
+        raise ValueError(f"--num {arguments.num}: pairs of source and target need at least 2 portraits")
+    editors = {workdir: Editor.load(workdir) for workdir in dict.fromkeys(arguments.workdirs)}
+    for workdir, editor in editors.items():
+        if editor.stage != "editor":
+            raise ValueError(f"{workdir} is a {editor.stage} run; edits are measured of an editor")
+    resolution = next(iter(editors.values())).resolution
+    info = dataset_info(arguments.data_dir, arguments.dataset, resolution)
+    portraits = load_split(arguments.data_dir, arguments.dataset, "test", arguments.num)
+    training = load_split(arguments.data_dir, arguments.dataset, "train")[:2] if info.num_train else (np.zeros(0), np.zeros(0))
+    pairs = make_pairs(portraits, training, arguments.seed)
+    tools, reports, paths = instruments(arguments), {}, []
+    for (workdir, editor), name in zip(editors.items(), _names(editors).values(), strict=True):
+        reports[name] = result = evaluate(workdir, editor, pairs, info, tools, arguments)
+        alone = arguments.out if len(editors) == 1 else None
+        paths += report.write(result, alone or Path(workdir) / "eval")
+        print(report.to_markdown(result))
+    if len(editors) > 1:
+        table = table1.table1(reports)
+        pictures = {}
+        if arguments.figure:
+            named = dict(zip(_names(editors).values(), editors.values(), strict=True))
+            pictures[figure.FIGURE] = figure.grid(named, pairs)
+        texts = {
+            "table1.md": "\n".join(report.markdown_table(table)),
+            "table1.html": html.page("Table 1", next(iter(reports.values())).setup, [], [table], pictures),
+        }
+        print(texts["table1.md"])
+        paths += report.write_files(arguments.out or Path(arguments.workdirs[0]).parent / "table1", texts, pictures)
+    print(f"{time.perf_counter() - started:.0f} s in all")
+    return paths
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse_args(argv)
     try:
-        result = evaluate(arguments)
-        paths = report.write(result, arguments.out or Path(arguments.workdir) / "eval")
+        paths = evaluate_all(arguments)
     except (OSError, ValueError, CheckpointError) as error:
         print(f"eval: {error}", file=sys.stderr)
         return 1
-    print(report.to_markdown(result))
     print("wrote", *paths)
     return 0
 

@@ -3,6 +3,7 @@
     python -m jaxgan.convert idinvert --out DIR
     python -m jaxgan.convert stylegan --pickle karras2019stylegan-ffhq-1024x1024.pkl --out DIR
     python -m jaxgan.convert vgg16 --out vgg16.npz
+    python -m jaxgan.convert lpips --out lpips.npz
 
 Files that are not given are downloaded (`jaxgan.weights.registry`). DIR is then what the working folder of a training is:
 Editor.load, eval.py and the later trainings take it.
@@ -24,6 +25,7 @@ from jaxgan.config import Config
 from jaxgan.weights import idinvert, nvlabs
 from jaxgan.weights.facenet import facenet_params
 from jaxgan.weights.inception import inception_params
+from jaxgan.weights.lpips import lpips_params
 from jaxgan.weights.npz import write_npz
 from jaxgan.weights.registry import WEIGHTS, fetch
 from jaxgan.weights.tensors import load_torch_state
@@ -45,6 +47,11 @@ def convert_features(
 ) -> None:
     """Writes the .npz of a frozen feature network from a PyTorch state dict."""
     write_npz(out, network, params_of(load_torch_state(weights), weights))
+
+
+def convert_lpips(vgg16: str, linear: str, out: str) -> None:
+    """Writes the .npz of LPIPS from the state dicts of VGG16 and of the linear layers."""
+    write_npz(out, "lpips", lpips_params(load_torch_state(vgg16), load_torch_state(linear), vgg16, linear))
 
 
 def convert_idinvert(generator: str, encoder: str, out: str) -> None:
@@ -98,6 +105,12 @@ SUBCOMMANDS = {
         {"weights": "vgg16"},
         NPZ,
         functools.partial(convert_features, "vgg16", vgg16_params),
+    ),
+    "lpips": Subcommand(
+        "LPIPS 0.1 on VGG16, from torchvision and richzhang/PerceptualSimilarity",
+        {"vgg16": "vgg16", "linear": "lpips-linear"},
+        NPZ,
+        convert_lpips,
     ),
 }
 

@@ -43,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     def evaluate() -> int:
         # a script of the repository's top level, beside the package
         sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-        return importlib.import_module("eval").main(["--workdir", str(args.out / "editor"), *data, "--num", str(SHOWN)])
+        return importlib.import_module("eval").main(
+            ["--workdir", str(args.out / "editor"), *data, "--figure", "--num", str(SHOWN)]
+        )
 
     parts = [
         (f"drawing {PORTRAITS:,} portraits", lambda: _draw(data_dir)),

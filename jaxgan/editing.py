@@ -134,19 +134,31 @@ class Editor:
           ValueError: as for `invert`, or a checkpoint without an encoder.
           FileNotFoundError: as for `invert`.
         """
-        self._require("encoder of edits", self._encoder)
-        prepared, offsets, scales = self._prepare(images)
-        keypoints = np.asarray(keypoints, np.float32)
-        if keypoints.shape == (68, 2):
-            keypoints = np.broadcast_to(keypoints, (len(prepared), 68, 2))
-        if keypoints.shape != (len(prepared), 68, 2):
-            raise ValueError(f"keypoints must be [{len(prepared)}, 68, 2] or [68, 2], got {list(keypoints.shape)}")
-        if not np.isfinite(keypoints).all():
-            raise ValueError("keypoints must be finite")
-        keypoints = (keypoints - offsets[:, None, :]) * scales[:, None, None]
+        prepared, keypoints = self._prepare_edit(images, keypoints)
         latents = self._latents(prepared, None, steps)
-        strengths = np.full(len(prepared), strength, np.float32)
-        return self._in_batches(self._edit, prepared, latents, keypoints.astype(np.float32), strengths)
+        edited = self._in_batches(self._edit_latents, prepared, latents, keypoints)
+        return self.render(latents + np.float32(strength) * (edited - latents))
+
+    def edit_latents(
+        self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, latents: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Edited latents float32 [N, L, latent], w + delta, which `render` turns into what `edit` returns.
+
+        Args:
+          images, keypoints: as for `edit`.
+          latents: w [N, L, latent] of the images; None for what the inverter makes of them. The naive encoder reads the images
+            instead.
+
+        Raises:
+          ValueError: as for `edit`, or latents of another shape.
+        """
+        prepared, keypoints = self._prepare_edit(images, keypoints)
+        if latents is None:
+            latents = self._latents(prepared, None, 0)
+        latents = self._check_latents(latents)
+        if len(latents) != len(prepared):
+            raise ValueError(f"{len(latents)} latents for {len(prepared)} images")
+        return self._in_batches(self._edit_latents, prepared, latents, keypoints)
 
     def render(self, latents: np.ndarray) -> np.ndarray:
         """Images uint8 [N, R, R, 3] of latents [N, L, latent], with the generator's fixed noise.
@@ -154,11 +166,7 @@ class Editor:
         Raises:
           ValueError: another shape.
         """
-        latents = np.asarray(latents, np.float32)
-        shape = (self.num_layers, self.config.generator.latent_size)
-        if latents.ndim != 3 or latents.shape[1:] != shape:
-            raise ValueError(f"latents must be [N, {shape[0]}, {shape[1]}], got {list(latents.shape)}")
-        return self._in_batches(self._render, latents)
+        return self._in_batches(self._render, self._check_latents(latents))
 
     def generate(self, seeds: Sequence[int], truncation: float = 0.7) -> np.ndarray:
         """Portraits uint8 [N, R, R, 3] of nobody, one for each seed, the same whatever the other seeds are.
@@ -181,12 +189,9 @@ class Editor:
         return to_uint8(self._generator.apply(variables["generator"], latents, method="synthesize"))
 
     @partial(jax.jit, static_argnums=0)
-    def _edit(
-        self, variables: dict, images: jax.Array, latents: jax.Array, keypoints: jax.Array, strength: jax.Array
-    ) -> jax.Array:
+    def _edit_latents(self, variables: dict, images: jax.Array, latents: jax.Array, keypoints: jax.Array) -> jax.Array:
         landmarks = landmarks_from_keypoints(keypoints, self.resolution)
-        edited = self._encoder.apply(variables["encoder"], to_float(images), latents, landmarks, False)
-        return self._render(variables, latents + strength[:, None, None] * (edited - latents))
+        return self._encoder.apply(variables["encoder"], to_float(images), latents, landmarks, False)
 
     @partial(jax.jit, static_argnums=0)
     def _generate(self, variables: dict, z: jax.Array, psi: jax.Array) -> jax.Array:
@@ -231,6 +236,32 @@ class Editor:
         config = self.config
         critic = config.stylegan_discriminator if self.stage == "editor" else config.discriminator
         return make_inversion(self._generator, self._inverter, perceptual, critic), variables
+
+    @property
+    def w_avg(self) -> np.ndarray:
+        """Mean latent float32 [L, latent] of the generator, to which truncation draws."""
+        return np.asarray(self._variables["w_avg"])
+
+    def _check_latents(self, latents: np.ndarray) -> np.ndarray:
+        latents = np.asarray(latents, np.float32)
+        shape = (self.num_layers, self.config.generator.latent_size)
+        if latents.ndim != 3 or latents.shape[1:] != shape:
+            raise ValueError(f"latents must be [N, {shape[0]}, {shape[1]}], got {list(latents.shape)}")
+        return latents
+
+    def _prepare_edit(self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images uint8 [N, R, R, 3] and keypoints float32 [N, 68, 2] in their pixels."""
+        self._require("encoder of edits", self._encoder)
+        prepared, offsets, scales = self._prepare(images)
+        keypoints = np.asarray(keypoints, np.float32)
+        if keypoints.shape == (68, 2):
+            keypoints = np.broadcast_to(keypoints, (len(prepared), 68, 2))
+        if keypoints.shape != (len(prepared), 68, 2):
+            raise ValueError(f"keypoints must be [{len(prepared)}, 68, 2] or [68, 2], got {list(keypoints.shape)}")
+        if not np.isfinite(keypoints).all():
+            raise ValueError("keypoints must be finite")
+        moved = (keypoints - offsets[:, None, :]) * scales[:, None, None]
+        return prepared, moved.astype(np.float32)
 
     def _require(self, what: str, network: Any) -> None:
         if network is None:

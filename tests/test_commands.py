@@ -114,7 +114,7 @@ def test_bad_flags_are_one_line_and_exit_status_1(home, tmp_path, capsys, stage,
 
 def test_evaluation_of_the_trained_editor(home, tmp_path, capsys):
     flags = ["--workdir", str(home / "editor"), "--data_dir", str(home / "data"), "--dataset", DATASET]
-    assert eval_command.main([*flags, "--metrics", "truth,figure", "--num", "8", "--out", str(tmp_path)]) == 0
+    assert eval_command.main([*flags, "--metrics", "truth,latents", "--num", "8", "--figure", "--out", str(tmp_path)]) == 0
     assert "manipulated" in capsys.readouterr().out
     rows = json.loads((tmp_path / "results.json").read_text())["rows"]
     assert {"manipulated", "inversion", "copy-source"} <= set(rows)

@@ -16,25 +16,36 @@ R = 16
 
 
 class FakeEditor:
-    """Returns its portraits, one shade brighter where they are edited."""
+    """Returns its portraits, brighter where they are edited, by one shade or as many as the folder's name says."""
 
     resolution = R
     step = 7
+    stage = "editor"
+    w_avg = np.zeros((1, R * R * 3), np.float32)
+
+    def __init__(self, workdir):
+        kind = workdir.name if workdir.name in ("naive", "keypoint") else "latent_difference"
+        self.config = SimpleNamespace(encoder=SimpleNamespace(kind=kind), cycle="none" if kind == "naive" else "latent")
+        self.stage = "inverter" if workdir.name == "inverter" else "editor"
+        self.shades = 3 if kind == "naive" else 1
 
     @classmethod
     def load(cls, workdir):
         if not Path(workdir).is_dir():
             raise FileNotFoundError(f"{workdir}: no checkpoint")
-        return cls()
+        return cls(Path(workdir))
 
     def invert(self, images):
         return images.reshape(len(images), 1, -1).astype(np.float32)
 
+    def edit_latents(self, images, keypoints, latents=None):
+        return (self.invert(images) if latents is None else latents) + self.shades
+
     def render(self, latents):
         return latents.reshape(-1, R, R, 3).astype(np.uint8)
 
-    def edit(self, images, keypoints, strength=1.0):
-        return images + np.uint8(1)
+    def generate(self, seeds, truncation):
+        return np.zeros((len(seeds), R, R, 3), np.uint8)
 
 
 def portraits(count):
@@ -50,8 +61,8 @@ def script(monkeypatch, tmp_path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 
-    def load_split(data_dir, name, split, limit):
-        assert (data_dir, name, split) == ("data", "faces", "test")
+    def load_split(data_dir, name, split, limit=None):
+        assert (data_dir, name) == ("data", "faces") and split in ("test", "train")
         return portraits(6 if limit is None else limit)
 
     def detect(images, detector):
@@ -61,20 +72,24 @@ def script(monkeypatch, tmp_path):
 
     monkeypatch.setattr(module, "Editor", FakeEditor)
     monkeypatch.setattr(module, "load_split", load_split)
-    monkeypatch.setattr(module, "dataset_info", lambda data_dir, name, resolution: SimpleNamespace(detector="exact"))
+    info = SimpleNamespace(detector="exact", filter="lanczos", num_train=6)
+    monkeypatch.setattr(module, "dataset_info", lambda data_dir, name, resolution: info)
+    monkeypatch.setenv("JAXGAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "detect_landmarks", detect)
     module.run = functools.partial(run, module, tmp_path)
     return module
 
 
 def run(module, workdir, *arguments):
-    return module.main(["--workdir", str(workdir), "--data_dir", "data", "--dataset", "faces", *arguments])
+    which = [] if "--workdirs" in arguments else ["--workdir", str(workdir)]
+    return module.main([*which, "--data_dir", "data", "--dataset", "faces", *arguments])
 
 
 def test_results_table_and_figure(script, tmp_path, capsys):
-    assert script.run("--metrics", "hausdorff,reconstruction,truth,figure", "--num", "4") == 0
+    assert script.run("--metrics", "hausdorff,reconstruction,truth", "--figure", "--num", "4") == 0
     out = tmp_path / "eval"
-    assert sorted(path.name for path in out.iterdir()) == ["figure.png", "results.json", "table.md"]
+    names = ["figure.png", "report.html", "results.json", "samples.csv", "table.md"]
+    assert sorted(path.name for path in out.iterdir()) == names
     results = json.loads((out / "results.json").read_text(), parse_constant=pytest.fail)
     assert results["setup"] | {"workdir": "", "pairs": ""} == {
         "step": 7,
@@ -82,18 +97,46 @@ def test_results_table_and_figure(script, tmp_path, capsys):
         "dataset": "faces",
         "portraits": 4,
         "resolution": R,
+        "filter": "lanczos",
         "detector": "dlib",
         "seed": 0,
         "pairs": "",
+        "images_per_second": None,
     }
-    assert list(results["rows"]) == ["manipulated", "reconstruction", "inversion", "copy-source", "copy-target"]
-    assert results["rows"]["inversion"]["mse"] == 0 and results["rows"]["inversion"]["psnr"] is None
-    assert results["rows"]["reconstruction"]["mse"] == pytest.approx(1 / 127.5**2)
-    assert results["rows"]["manipulated"]["undetected"] == 0.5
+    rows = results["rows"]
+    asked = ["manipulated", "reconstruction", "cycle", "inversion", "copy-source", "nearest real", "copy-target"]
+    assert list(rows) == asked
+    assert rows["inversion"]["mse"] == 0 and rows["inversion"]["psnr"] is None
+    assert rows["reconstruction"]["mse"] == pytest.approx(1 / 127.5**2)
+    assert rows["cycle"]["mse"] == pytest.approx(4 / 127.5**2)
+    assert rows["manipulated"]["undetected"] == 0.5
     assert any("truth: not taken" in note for note in results["notes"])
     table = (out / "table.md").read_text()
     assert table in capsys.readouterr().out and "| copy-source " in table
     assert read_image(out / "figure.png").shape == (5 * 130 - 2, 5 * 130 - 2, 3)
+    assert (out / "samples.csv").read_text().count("\n") == 1 + 4 * len(asked)
+
+
+def test_table_1_of_several_editors(script, tmp_path, capsys):
+    for name in ("full", "naive", "keypoint"):
+        (tmp_path / name).mkdir()
+    folders = ",".join(str(tmp_path / name) for name in ("full", "naive", "keypoint"))
+    assert script.run("--workdirs", folders, "--metrics", "reconstruction", "--figure") == 0
+    table = (tmp_path / "table1" / "table1.md").read_text()
+    assert table in capsys.readouterr().out
+    lines = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("|")]
+    assert lines[1:6] == [
+        lines[1],
+        "GAN embedding (inverter alone)",
+        "Naive",
+        "Keypoint + latent cycle",
+        "Latent difference + latent cycle",
+    ]
+    assert "baseline: copy-source" in lines and "6 test portraits" in table
+    assert (tmp_path / "table1" / "table1.html").exists() and (tmp_path / "table1" / "figure.png").exists()
+    errors = [json.loads((tmp_path / name / "eval" / "results.json").read_text()) for name in ("full", "naive")]
+    assert [each["rows"]["reconstruction"]["mse"] * 127.5**2 for each in errors] == pytest.approx([1, 9])
+    assert errors[0]["setup"]["pairs"] == errors[1]["setup"]["pairs"]
 
 
 def test_the_seed_decides_everything(script, tmp_path):
@@ -106,7 +149,7 @@ def test_the_seed_decides_everything(script, tmp_path):
 def test_a_missing_detector_costs_its_metrics_only(script, tmp_path):
     assert script.run("--metrics", "hausdorff,reconstruction", "--detector", "face_alignment") == 0
     results = json.loads((tmp_path / "eval" / "results.json").read_text())
-    assert list(results["columns"]) == ["mse", "psnr"]
+    assert list(results["columns"]) == ["mse", "psnr", "ssim"]
     assert any("hausdorff: not taken: detector face_alignment needs" in note for note in results["notes"])
 
 
@@ -121,10 +164,11 @@ def test_the_notes_say_who_labelled_the_data(script, labelled_by, words):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (("--metrics", "hausdorff,fud"), "unknown metric 'fud'; known: hausdorff, csim, truth, reconstruction, figure"),
+        (("--metrics", "hausdorff,fud"), "unknown metric 'fud'; known: hausdorff, nme, head, csim"),
         (("--num", "1"), "--num 1: pairs of source and target need at least 2 portraits"),
         (("--num", "-3"), "--num -3: pairs"),
         (("--workdir", "nowhere"), "nowhere: no checkpoint"),
+        (("--inception", "missing.npz"), "missing.npz: no such file; python -m jaxgan.convert inception writes it"),
     ],
 )
 def test_errors_are_one_line(script, tmp_path, capsys, arguments, message):

@@ -23,6 +23,7 @@ LAYERS = (
     ("jaxgan.editing",),
     ("jaxgan.metrics",),
     ("jaxgan.launch", "jaxgan.edit", "jaxgan.convert"),
+    ("jaxgan.ablation",),
     ("train_stylegan", "train_inverter", "train_editor", "eval"),
     ("jaxgan.demo",),
 )

@@ -174,9 +174,33 @@ def facenet(state: State, faces: torch.Tensor) -> torch.Tensor:
     return F.normalize(_norm(state, "last_bn", x, 1e-3))
 
 
+# ---- VGG16 and LPIPS (pytorch/vision, richzhang/PerceptualSimilarity) ----
+
+VGG16_BLOCKS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
+
+
+def _vgg16_taps(state: State, images: torch.Tensor, blocks: int) -> list[torch.Tensor]:
+    """relu1_2 [B, 64, H, W], relu2_2 [B, 128, H/2, W/2] and so on of normalised images [B, 3, H, W]."""
+    taps, x = [], images
+    for block in VGG16_BLOCKS[:blocks]:
+        x = F.max_pool2d(x, 2) if taps else x
+        for index in block:
+            x = F.relu(F.conv2d(x, state[f"features.{index}.weight"], state[f"features.{index}.bias"], padding=1))
+        taps.append(x)
+    return taps
+
+
 def vgg16(state: State, images: torch.Tensor) -> torch.Tensor:
     """relu4_3 [B, 512, H/8, W/8] of normalised images [B, 3, H, W]."""
-    for index in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21):
-        images = F.max_pool2d(images, 2) if index in (5, 10, 17) else images
-        images = F.relu(F.conv2d(images, state[f"features.{index}.weight"], state[f"features.{index}.bias"], padding=1))
-    return images
+    return _vgg16_taps(state, images, 4)[-1]
+
+
+def lpips(state: State, linear: State, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Distances [B] of images [B, 3, H, W] in [-1, 1]."""
+    shift, scale = (torch.tensor(x).view(1, 3, 1, 1) for x in ((-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)))
+    taps = (_vgg16_taps(state, (images - shift) / scale, 5) for images in (a, b))
+    total = torch.zeros(len(a))
+    for index, pair in enumerate(zip(*taps, strict=True)):
+        x, y = (tap / (torch.sqrt(torch.sum(tap**2, dim=1, keepdim=True)) + 1e-10) for tap in pair)
+        total = total + F.conv2d((x - y) ** 2, linear[f"lin{index}.model.1.weight"]).mean((1, 2, 3))
+    return total

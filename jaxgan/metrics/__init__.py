@@ -3,16 +3,20 @@
 from collections.abc import Callable, Sequence
 
 from jaxgan.data.detection import DetectorError
-from jaxgan.metrics import figure, hausdorff, identity, reconstruction, truth
+from jaxgan.metrics import distribution, hausdorff, head, identity, latents, nme, reconstruction, truth
 from jaxgan.metrics.edits import Edits
 from jaxgan.metrics.measurement import Measurement, NotApplicable
 
 METRICS: dict[str, Callable[[Edits], Measurement]] = {
     "hausdorff": hausdorff.measure,
+    "nme": nme.measure,
+    "head": head.measure,
     "csim": identity.measure,
-    "truth": truth.measure,
+    "fid": distribution.measure_inception,
+    "fd_dlib": distribution.measure_dlib,
     "reconstruction": reconstruction.measure,
-    "figure": figure.measure,
+    "latents": latents.measure,
+    "truth": truth.measure,
 }
 
 
@@ -32,5 +36,5 @@ def measure_all(edits: Edits, names: Sequence[str]) -> list[Measurement]:
         try:
             measurements.append(METRICS[name](edits))
         except (NotApplicable, DetectorError) as reason:
-            measurements.append(Measurement(notes=(f"{name}: not taken: {reason}.",)))
+            measurements.append(Measurement(name, notes=(f"{name}: not taken: {reason}.",)))
     return measurements

@@ -1,113 +1,104 @@
-"""The edits that all metrics measure: made once, by a fixed rule, from the test split."""
+"""What an editor makes of the pairs, once for all metrics."""
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
-from jaxgan.data.synthetic import parse_record_name, truth
 from jaxgan.metrics.measurement import Column, mean_column
+from jaxgan.metrics.pairs import CYCLE, INVERSION, MANIPULATED, RANDOM, RECONSTRUCTION, Pairs, Row
 
 CHUNK = 64  # images handed to the editor at once
-
-MANIPULATED = "manipulated"
-RECONSTRUCTION = "reconstruction"
-INVERSION = "inversion"
-COPY_SOURCE = "copy-source"
-COPY_TARGET = "copy-target"
-TRUE_PICTURE = "true picture"
-
-# The rows of the table: what stands in for the edited portrait.
-ROWS = {
-    MANIPULATED: "the source, edited to the target's landmarks",
-    RECONSTRUCTION: "the source, edited to its own landmarks",
-    INVERSION: "the source through inverter and generator, without an edit",
-    COPY_SOURCE: "the source itself: what doing nothing scores",
-    COPY_TARGET: "the target's portrait: the detector's own error in landmarks, another person in identity",
-    TRUE_PICTURE: "the source's person in the target's pose, drawn; only procedural portraits have one",
-}
+FAILURES = "A picture without a detected face scores the distance between its source's landmarks and its target's."
 
 
 class SupportsEdits(Protocol):
     """What is asked of an editor; `jaxgan.Editor` is one."""
 
     resolution: int
+    w_avg: np.ndarray
 
     def invert(self, images: np.ndarray) -> np.ndarray: ...
 
+    def edit_latents(self, images: np.ndarray, keypoints: np.ndarray, latents: np.ndarray | None = None) -> np.ndarray: ...
+
     def render(self, latents: np.ndarray) -> np.ndarray: ...
 
-    def edit(self, images: np.ndarray, keypoints: np.ndarray) -> np.ndarray: ...
+    def generate(self, seeds: range, truncation: float) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
-class Row:
-    """Outputs of one kind of edit: images uint8 [N, R, R, 3] and the landmarks they ought to have [N, 68, 2]."""
+class Instruments:
+    """What pictures are measured with. Networks whose weights are not at hand are None."""
 
-    images: np.ndarray
-    keypoints: np.ndarray
+    detect: Callable[[np.ndarray], list[np.ndarray | None]]  # images uint8 [N, R, R, 3] to landmarks [68, 2] or None
+    inception: Callable[[np.ndarray], np.ndarray] | None = None  # images uint8 [N, R, R, 3] to pool3 features [N, 2048]
+    facenet: Callable[[np.ndarray], np.ndarray] | None = None  # faces uint8 [N, S, S, 3] to embeddings [N, 512]
+    lpips: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None  # two sets uint8 [N, R, R, 3] to distances [N]
+    cache: Path | None = None  # folder for the features of real pictures; None to work them out each time
 
 
-@dataclass
+@dataclass(frozen=True)
+class Latents:
+    """Latents float32 [N, L, latent] on an editor's way from portraits to manipulated ones and back."""
+
+    inverted: np.ndarray  # w
+    edited: np.ndarray  # w + delta
+    cycle: np.ndarray  # after the edit back
+    average: np.ndarray  # [L, latent], of the generator
+
+
+@dataclass(frozen=True)
 class Edits:
-    """Source portraits, their targets and all outputs. Landmarks of outputs are detected when first asked for."""
+    """Pairs, all pictures that are made of them or compared with them, and what to measure them with."""
 
     editor: SupportsEdits
-    files: Sequence[str]  # [N] names of the source portraits
-    sources: np.ndarray  # uint8 [N, R, R, 3]
-    source_keypoints: np.ndarray  # float32 [N, 68, 2], pixels
-    targets: np.ndarray  # int64 [N], index of the portrait whose landmarks each source is given
+    pairs: Pairs
     rows: dict[str, Row]
-    detect: Callable[[np.ndarray], list[np.ndarray | None]]  # images uint8 [N, R, R, 3] to landmarks [68, 2] or None
-    _detected: dict[str, list[np.ndarray | None]] = field(default_factory=dict, repr=False)
+    latents: Latents
+    instruments: Instruments
+    images_per_second: float | None  # inverted, edited and rendered, compilation left out; None for a single chunk
 
-    def detected(self, row: str) -> list[np.ndarray | None]:
-        """Landmarks [68, 2] found in each output of a row, None where no face was found."""
-        if row not in self._detected:
-            if row == COPY_TARGET:  # the sources once more, in another order
-                found = self.detected(COPY_SOURCE)
-                self._detected[row] = [found[target] for target in self.targets]
-            else:
-                self._detected[row] = self.detect(self.rows[row].images)
-        return self._detected[row]
+    def detected(self, row: str) -> np.ndarray:
+        """Landmarks float32 [N, 68, 2] found in each picture of a row, NaN where no face was found."""
+
+        def detect(images: np.ndarray) -> np.ndarray:
+            none = np.full((68, 2), np.nan, np.float32)
+            return np.stack([none if found is None else found for found in self.instruments.detect(images)])
+
+        return self.rows[row].once("landmarks", detect)
+
+    def scored(self, row: str) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks found in a row and landmarks wanted, float32 [N, 68, 2] each.
+
+        Where no face was found, the source's landmarks and the target's stand in, in every row, also where the source's own
+        were wanted: a failure costs as much as not to have edited.
+        """
+        found = self.detected(row)
+        missing = np.isnan(found)
+        return (
+            np.where(missing, self.pairs.source_keypoints, found),
+            np.where(missing, self.pairs.wanted, self.rows[row].keypoints),
+        )
+
+    def asked(self) -> list[str]:
+        """The rows of pictures that ought to have certain landmarks."""
+        return [name for name, row in self.rows.items() if row.keypoints is not None]
 
 
 def undetected_column(edits: Edits) -> Column:
     """Share of the outputs in which the detector finds no face."""
-    samples = {row: [found is None for found in edits.detected(row)] for row in edits.rows}
-    return mean_column("undetected", "share of outputs in which no face is found; lower is better", samples)
+    samples = {row: np.isnan(edits.detected(row)[:, 0, 0]) for row in edits.asked()}
+    return mean_column("undetected", "share of pictures in which no face is found", "lower", samples)
 
 
-def is_procedural(name: str) -> bool:
-    """Whether a file name stands for a procedural portrait."""
-    try:
-        parse_record_name(name)
-    except ValueError:
-        return False
-    return True
-
-
-def cyclic_derangement(count: int, seed: int) -> np.ndarray:
-    """Permutation [count] of 0 ... count-1 without fixed points: one cycle, drawn uniformly (Sattolo's distribution).
-
-    Raises ValueError for fewer than two elements.
-    """
-    if count < 2:
-        raise ValueError(f"pairs of source and target need at least 2 portraits, got {count}")
-    order = np.random.default_rng(seed).permutation(count)
-    targets = np.empty(count, np.int64)
-    targets[order] = np.roll(order, -1)
-    return targets
-
-
-def pairs_hash(files: Sequence[str], targets: np.ndarray) -> str:
-    """16 hexadecimal digits that stand for the list of (source, target) file names."""
-    pairs = [[files[source], files[target]] for source, target in enumerate(targets)]
-    return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:16]
+def in_chunks(function: Callable[..., Any], description: str, *arrays: np.ndarray) -> Any:
+    """function of CHUNK rows of the arrays at a time, with a progress bar; its results joined."""
+    return np.concatenate([function(*(array[s] for array in arrays)) for s in _chunks(len(arrays[0]), description)])
 
 
 def _chunks(count: int, description: str) -> Iterator[slice]:
@@ -117,41 +108,42 @@ def _chunks(count: int, description: str) -> Iterator[slice]:
             bar.update(min(CHUNK, count - start))
 
 
-def edit_in_chunks(editor: SupportsEdits, images: np.ndarray, keypoints: np.ndarray, description: str) -> np.ndarray:
-    """Edited portraits uint8 [N, R, R, 3], with a progress bar."""
-    return np.concatenate([editor.edit(images[s], keypoints[s]) for s in _chunks(len(images), description)])
+def make_edits(editor: SupportsEdits, pairs: Pairs, instruments: Instruments) -> Edits:
+    """Edits every source to its target's landmarks, back, and to its own; inverts it; draws as many random samples.
 
-
-def invert_in_chunks(editor: SupportsEdits, images: np.ndarray, description: str) -> np.ndarray:
-    """Inverted portraits uint8 [N, R, R, 3], with a progress bar."""
-    return np.concatenate([editor.render(editor.invert(images[s])) for s in _chunks(len(images), description)])
-
-
-def make_edits(
-    editor: SupportsEdits,
-    images: np.ndarray,
-    keypoints: np.ndarray,
-    files: Sequence[str],
-    detect: Callable[[np.ndarray], list[np.ndarray | None]],
-    seed: int,
-) -> Edits:
-    """Edit every portrait to the landmarks of another and to its own, invert it, and set the pictures to compare with.
-
-    images uint8 [N, R, R, 3] with keypoints float32 [N, 68, 2] in their pixels; `detect` as in `Edits`. Raises
-    ValueError when the portraits do not have the editor's resolution or are fewer than two.
+    Raises:
+      ValueError: the portraits do not have the editor's resolution.
     """
-    if images.shape[1:3] != (editor.resolution, editor.resolution):
-        height, width = images.shape[1:3]
+    height, width = pairs.sources.shape[1:3]
+    if (height, width) != (editor.resolution, editor.resolution):
         raise ValueError(f"the portraits are {width}x{height} px and the editor's {editor.resolution} px square")
-    targets = cyclic_derangement(len(images), seed)
-    wanted = keypoints[targets]
+    own, wanted = pairs.source_keypoints, pairs.wanted
+    speed: list[tuple[int, float]] = []
+
+    def manipulate(images: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+        started = time.perf_counter()
+        w = editor.invert(images)
+        edited = editor.edit_latents(images, keypoints, w)
+        made = editor.render(edited)
+        speed.append((len(images), time.perf_counter() - started))
+        inverted.append(w)
+        shifted.append(edited)
+        return made
+
+    inverted: list[np.ndarray] = []
+    shifted: list[np.ndarray] = []
+    manipulated = in_chunks(manipulate, MANIPULATED, pairs.sources, wanted)
+    w, edited = np.concatenate(inverted), np.concatenate(shifted)
+    cycle = in_chunks(editor.edit_latents, "cycle latents", manipulated, own, edited)
+    reconstructed = in_chunks(editor.edit_latents, "reconstruction latents", pairs.sources, own, w)
+    seeds = np.arange(len(w))
     rows = {
-        MANIPULATED: Row(edit_in_chunks(editor, images, wanted, MANIPULATED), wanted),
-        RECONSTRUCTION: Row(edit_in_chunks(editor, images, keypoints, RECONSTRUCTION), keypoints),
-        INVERSION: Row(invert_in_chunks(editor, images, INVERSION), keypoints),
-        COPY_SOURCE: Row(images, wanted),
-        COPY_TARGET: Row(images[targets], wanted),
+        MANIPULATED: Row(manipulated, wanted),
+        RECONSTRUCTION: Row(in_chunks(editor.render, RECONSTRUCTION, reconstructed), own),
+        CYCLE: Row(in_chunks(editor.render, CYCLE, cycle), own),
+        INVERSION: Row(in_chunks(editor.render, INVERSION, w), wanted),
+        RANDOM: Row(in_chunks(lambda some: editor.generate(some, 1.0), RANDOM, seeds), None),
     }
-    if all(map(is_procedural, files)):
-        rows[TRUE_PICTURE] = Row(truth(files, [files[target] for target in targets], editor.resolution), wanted)
-    return Edits(editor, files, images, keypoints, targets, rows, detect)
+    later = speed[1:]  # the first chunk compiles
+    pace = sum(count for count, _ in later) / sum(seconds for _, seconds in later) if later else None
+    return Edits(editor, pairs, rows | pairs.rows, Latents(w, edited, cycle, editor.w_avg), instruments, pace)

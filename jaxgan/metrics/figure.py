@@ -1,10 +1,13 @@
-"""The report's Figure 2: a grid of sources edited to targets."""
+"""The report's Figure 2: a grid of sources edited to targets, by one editor or by several."""
+
+from collections.abc import Mapping
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from jaxgan.data.drawing import draw_landmarks
-from jaxgan.metrics.edits import Edits, edit_in_chunks
-from jaxgan.metrics.measurement import Measurement
+from jaxgan.metrics.edits import SupportsEdits, in_chunks
+from jaxgan.metrics.pairs import Pairs
 
 FIGURE = "figure.png"
 SIDE = 6  # sources along the top and targets down the side, at most
@@ -25,20 +28,33 @@ def tile(cells: np.ndarray) -> np.ndarray:
     return picture
 
 
-def measure(edits: Edits) -> Measurement:
-    """Grid with source portraits along the top, target landmark images down the side, and the edits between them.
+def grid(editors: Mapping[str, SupportsEdits], pairs: Pairs) -> np.ndarray:
+    """The figure: sources along the top; down the side each target's landmark image, with a line of edits for each editor.
 
-    Targets are other portraits than the sources where there are enough.
+    The lines of several editors have their names written at the left. Targets are other portraits than the sources where there
+    are enough.
     """
-    count, resolution = len(edits.sources), edits.sources.shape[1]
+    count, resolution = len(pairs.sources), pairs.sources.shape[1]
     side = min(SIDE, count)
     sources, targets = np.arange(side), np.arange(count)[-side:]
     # cell (t, s) shows source s with the landmarks of target t
-    images = edits.sources[np.tile(sources, side)]
-    keypoints = edits.source_keypoints[np.repeat(targets, side)]
-    cells = np.full((side + 1, side + 1, resolution, resolution, 3), 255, np.uint8)
-    cells[0, 1:] = edits.sources[sources]
-    drawn = np.asarray(draw_landmarks(edits.source_keypoints[targets], resolution))
-    cells[1:, 0] = np.rint(drawn * 255).astype(np.uint8)
-    cells[1:, 1:] = edit_in_chunks(edits.editor, images, keypoints, "figure").reshape(cells[1:, 1:].shape)
-    return Measurement(pictures={FIGURE: tile(cells)})
+    images = pairs.sources[np.tile(sources, side)]
+    keypoints = pairs.source_keypoints[np.repeat(targets, side)]
+
+    def edit(images: np.ndarray, keypoints: np.ndarray, editor: SupportsEdits) -> np.ndarray:
+        return editor.render(editor.edit_latents(images, keypoints))
+
+    lines = len(editors)
+    cells = np.full((1 + side * lines, side + 1, resolution, resolution, 3), 255, np.uint8)
+    cells[0, 1:] = pairs.sources[sources]
+    drawn = np.asarray(draw_landmarks(pairs.source_keypoints[targets], resolution))
+    cells[1::lines, 0] = np.rint(drawn * 255).astype(np.uint8)
+    for line, (name, editor) in enumerate(editors.items(), start=1):
+        made = in_chunks(lambda *some: edit(*some, editor), f"figure {name}", images, keypoints)  # noqa: B023
+        cells[line::lines, 1:] = made.reshape(side, side, resolution, resolution, 3)
+    picture = Image.fromarray(tile(cells))
+    step = (picture.height + GAP) // len(cells)
+    if lines > 1:
+        for line, name in enumerate([*editors] * side, start=1):
+            ImageDraw.Draw(picture).text((4, line * step + 2), name, fill=(128, 128, 128))
+    return np.asarray(picture)

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgan.metrics.feature_sets import checked
+
 
 class Gaussian(NamedTuple):
     """Mean float64 [D] and covariance float64 [D, D] of a set of features."""
@@ -18,11 +20,7 @@ def fit(features: np.ndarray) -> Gaussian:
     Raises:
       ValueError: another shape, fewer than two rows, or values that are not finite.
     """
-    if features.ndim != 2 or len(features) < 2:
-        raise ValueError(f"features must be [N, D] with N of at least 2, got {list(features.shape)}")
-    features = features.astype(np.float64)
-    if not np.isfinite(features).all():
-        raise ValueError("features hold NaN or infinity")
+    features = checked(features)
     mean = features.mean(axis=0)
     centred = features - mean
     return Gaussian(mean, centred.T @ centred / (len(features) - 1))

@@ -1,12 +1,12 @@
-"""How well outputs meet the landmarks they were asked for: Hausdorff distance and normalised mean error."""
+"""How well pictures meet the landmarks they were asked for: Hausdorff distance, on points and as the report took it."""
 
 import numpy as np
 from scipy.spatial.distance import directed_hausdorff
 
 from jaxgan.data.drawing import CURVES, draw_landmarks
-from jaxgan.data.landmarks import LEFT_EYE, RIGHT_EYE
-from jaxgan.metrics.edits import CHUNK, Edits, Row, undetected_column
+from jaxgan.metrics.edits import FAILURES, Edits, in_chunks, undetected_column
 from jaxgan.metrics.measurement import Measurement, mean_column
+from jaxgan.metrics.pairs import Row
 
 # The five parts of the face are told apart by the colour they are drawn in: colour -> points.
 PARTS = {
@@ -50,64 +50,42 @@ def drawn_hausdorff(found: np.ndarray, wanted: np.ndarray) -> float:
     return sum(hausdorff_distance(a, b) for a, b in parts) / found.shape[0]
 
 
-def normalised_mean_error(found: np.ndarray, wanted: np.ndarray) -> float:
-    """Mean distance of landmarks [68, 2], in units of the distance between the eyes' centres in `wanted`."""
-    right, left = (wanted[eye].mean(axis=0) for eye in (RIGHT_EYE, LEFT_EYE))
-    return float(np.linalg.norm(found - wanted, axis=1).mean() / np.linalg.norm(right - left))
+def _drawn_samples(row: Row, detected: np.ndarray) -> np.ndarray:
+    """`drawn_hausdorff` [N] of a row's pictures, NaN for those without a detection."""
 
-
-def _drawn_samples(row: Row, detected: list[np.ndarray | None]) -> np.ndarray:
-    """`drawn_hausdorff` [N] of a row's outputs, NaN for those without a detection."""
-    resolution = row.images.shape[1]
-    samples = np.full(len(detected), np.nan)
-    for start in range(0, len(detected), CHUNK):
-        chunk = range(start, min(start + CHUNK, len(detected)))
-        wanted = row.keypoints[chunk]
-        # where nothing was found, the target stands in, so that every full chunk is drawn by the same program
-        found = np.stack([wanted[i - start] if detected[i] is None else detected[i] for i in chunk])
+    def distances(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        missing = np.isnan(found[:, 0, 0])
+        found = np.where(np.isnan(found), wanted, found)
         pairs = zip(*(np.asarray(draw_landmarks(points, resolution)) for points in (found, wanted)), strict=True)
-        for i, (found_image, wanted_image) in zip(chunk, pairs, strict=True):
-            if detected[i] is not None:
-                samples[i] = drawn_hausdorff(found_image, wanted_image)
-    return samples
+        return np.where(missing, np.nan, [drawn_hausdorff(*pair) for pair in pairs])
+
+    resolution = row.images.shape[1]
+    return in_chunks(distances, "drawn landmarks", detected, row.keypoints)
 
 
 def measure(edits: Edits) -> Measurement:
-    """Distances between the landmarks detected in the outputs and the landmarks asked for.
-
-    An output without a detection scores what its source scores against its target: as if the edit had done nothing.
-    """
-    resolution = edits.sources.shape[1]
-    points, errors, drawn = {}, {}, {}
-    for name, row in edits.rows.items():
-        # a failed detection costs a whole pair's distance in every row, also where the target is the source itself
-        landmarks = [
-            (edits.source_keypoints[i], edits.source_keypoints[edits.targets[i]])
-            if found is None
-            else (found, row.keypoints[i])
-            for i, found in enumerate(edits.detected(name))
-        ]
-        points[name] = [landmark_hausdorff(found, wanted, resolution) for found, wanted in landmarks]
-        errors[name] = [normalised_mean_error(found, wanted) for found, wanted in landmarks]
-        drawn[name] = _drawn_samples(row, edits.detected(name))
+    """Hausdorff distances between the landmarks detected in the pictures and the landmarks asked for."""
+    resolution = edits.pairs.sources.shape[1]
+    points, drawn = {}, {}
+    for name in edits.asked():
+        points[name] = [landmark_hausdorff(*pair, resolution) for pair in zip(*edits.scored(name), strict=True)]
+        drawn[name] = _drawn_samples(edits.rows[name], edits.detected(name))
     return Measurement(
-        columns=(
+        "Hausdorff distance of landmarks",
+        (
             mean_column(
                 "hausdorff",
-                "Hausdorff distance of detected and wanted landmarks, summed over five parts, as a share of the image's"
-                " side; lower is better",
+                "Hausdorff distance of detected and wanted landmarks, summed over five parts, as a share of the image's side",
+                "lower",
                 points,
             ),
             mean_column(
                 "hausdorff_legacy",
-                "the same between drawn landmark images, outputs without a face left out, as in the report; lower is better",
+                "the same between drawn landmark images, pictures without a face left out, as in the report",
+                "lower",
                 drawn,
             ),
-            mean_column("nme", "mean landmark error / distance between the eyes' centres; lower is better", errors),
             undetected_column(edits),
         ),
-        notes=(
-            "hausdorff, nme: an output without a detected face scores the distance between its source's landmarks and"
-            " its target's.",
-        ),
+        (f"hausdorff: {FAILURES}", "hausdorff_legacy is flattered by what it leaves out: see undetected."),
     )

@@ -1,9 +1,17 @@
-"""What a metric gives back: columns of the results table, remarks, pictures."""
+"""What a metric gives back: columns of the results tables, and remarks."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Literal
 
 import numpy as np
+
+RESAMPLES = 1000  # of the bootstrap
+LEVEL = 0.95  # of its intervals
+BLOCK = 2**24  # numbers held at once while resampling
+
+Better = Literal["lower", "higher", ""]
 
 
 class NotApplicable(Exception):
@@ -12,36 +20,80 @@ class NotApplicable(Exception):
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the table: a number for each row (kind of edit) that has one.
+    """One column of a table: a number for each row (kind of picture) that has one.
 
-    `errors` holds the standard errors of the means in `values`, where the number is a mean over images.
+    `samples` holds the numbers [N] of the pairs, NaN where a pair has none, of which `values` are means or quantiles, and
+    `intervals` the 95% bootstrap intervals of these. Both are empty for numbers that only a whole set of pictures has.
     """
 
     name: str
-    description: str  # one line of the table's legend: what, unit, which way is better
+    description: str  # one line of the table's legend: what, and in which unit
+    better: Better  # which way is better; "" where neither is
     values: Mapping[str, float]
-    errors: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    samples: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """The result of one metric: columns for the table, notes below it, pictures uint8 [H, W, 3] by file name."""
+    """The result of one metric: columns of a table, and notes below it."""
 
+    title: str
     columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
-    pictures: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-def mean_column(name: str, description: str, samples: Mapping[str, np.ndarray]) -> Column:
-    """Column of the means over images of `samples` ([N] for each row), with their standard errors.
+def mean_column(name: str, description: str, better: Better, samples: Mapping[str, np.ndarray]) -> Column:
+    """Column of the means over pairs of `samples` ([N] for each row). NaN marks a pair without a number and is left out."""
+    return _column(name, description, better, samples, np.mean, _resampled_means)
 
-    NaN marks an image without a value; it is left out. A row without any value gets NaN.
-    """
-    values, errors = {}, {}
+
+def quantile_column(name: str, description: str, better: Better, samples: Mapping[str, np.ndarray], share: float) -> Column:
+    """As `mean_column`, of the quantiles that a share in [0, 1] of the numbers lies below; the samples are not kept twice."""
+
+    def quantile(numbers: np.ndarray) -> float:
+        return np.quantile(numbers, share)
+
+    def resampled(numbers: np.ndarray) -> np.ndarray:
+        chosen, rows = _choices(len(numbers)), max(1, BLOCK // len(numbers))
+        blocks = (numbers[chosen[start : start + rows]] for start in range(0, RESAMPLES, rows))
+        return np.concatenate([np.quantile(block, share, axis=1) for block in blocks])
+
+    return replace(_column(name, description, better, samples, quantile, resampled), samples={})
+
+
+def _column(
+    name: str,
+    description: str,
+    better: Better,
+    samples: Mapping[str, np.ndarray],
+    statistic: Callable[[np.ndarray], float],
+    resampled: Callable[[np.ndarray], np.ndarray],
+) -> Column:
+    """resampled: the statistic [RESAMPLES] of as many samples drawn anew from numbers [N] with replacement."""
+    values, intervals = {}, {}
+    samples = {row: np.asarray(numbers, np.float64) for row, numbers in samples.items()}
+    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     for row, numbers in samples.items():
-        numbers = np.asarray(numbers, np.float64)
         numbers = numbers[~np.isnan(numbers)]
-        with np.errstate(invalid="ignore"):  # infinite samples have a mean but no standard error
-            values[row] = float(numbers.mean()) if numbers.size else float("nan")
-            errors[row] = float(numbers.std(ddof=1) / np.sqrt(numbers.size)) if numbers.size > 1 else float("nan")
-    return Column(name, description, values, errors)
+        values[row] = float(statistic(numbers)) if len(numbers) else float("nan")
+        if len(numbers) > 1 and np.isfinite(numbers).all():
+            low, high = np.quantile(resampled(numbers), tails)
+            intervals[row] = float(low), float(high)
+    return Column(name, description, better, values, intervals, samples)
+
+
+def _resampled_means(numbers: np.ndarray) -> np.ndarray:
+    return _draw_counts(len(numbers)) @ numbers / len(numbers)
+
+
+@cache
+def _choices(count: int) -> np.ndarray:
+    """Which of `count` numbers each resample holds: int32 [RESAMPLES, count], the same for every column."""
+    return np.random.default_rng(0).integers(0, count, (RESAMPLES, count), np.int32)
+
+
+@cache
+def _draw_counts(count: int) -> np.ndarray:
+    """How often each resample holds each number: float64 [RESAMPLES, count]."""
+    return np.stack([np.bincount(chosen, minlength=count) for chosen in _choices(count)]).astype(np.float64)

@@ -1,9 +1,13 @@
-"""How much of a portrait survives inversion and an edit that asks for nothing new."""
+"""How much of a portrait survives inversion, an edit that asks for nothing new, and an edit there and back."""
 
 import numpy as np
 
-from jaxgan.metrics.edits import INVERSION, RECONSTRUCTION, Edits
+from jaxgan.metrics.edits import Edits
 from jaxgan.metrics.measurement import Measurement, mean_column
+from jaxgan.metrics.pairs import COPY_SOURCE, CYCLE, INVERSION, RECONSTRUCTION
+from jaxgan.metrics.ssim import ssim
+
+MEASURED = (RECONSTRUCTION, CYCLE, INVERSION, COPY_SOURCE)
 
 
 def pixel_mse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -19,15 +23,22 @@ def psnr(mse: np.ndarray) -> np.ndarray:
 
 
 def measure(edits: Edits) -> Measurement:
-    """Pixel error of the inversion and of the edit to the source's own landmarks, against the source."""
-    errors = {row: pixel_mse(edits.rows[row].images, edits.sources) for row in (RECONSTRUCTION, INVERSION)}
-    return Measurement(
-        columns=(
-            mean_column("mse", "mean squared error to the source, pixels in [-1, 1]; lower is better", errors),
-            mean_column(
-                "psnr",
-                "peak signal-to-noise ratio to the source, dB; higher is better",
-                {row: psnr(error) for row, error in errors.items()},
-            ),
-        )
-    )
+    """Differences of pictures that ought to be the source from the source."""
+    sources = edits.pairs.sources
+    errors = {row: pixel_mse(edits.rows[row].images, sources) for row in MEASURED}
+    columns = [
+        mean_column("mse", "mean squared error to the source, pixels in [-1, 1]", "lower", errors),
+        mean_column(
+            "psnr", "peak signal-to-noise ratio to the source, dB", "higher", {row: psnr(each) for row, each in errors.items()}
+        ),
+    ]
+    notes = []
+    try:
+        similar = {row: ssim(edits.rows[row].images, sources) for row in MEASURED}
+        columns.append(mean_column("ssim", "structural similarity to the source (Wang et al. 2004)", "higher", similar))
+    except ValueError as too_small:
+        notes.append(f"ssim: not taken: {too_small}.")
+    if distance := edits.instruments.lpips:
+        perceived = {row: distance(edits.rows[row].images, sources) for row in MEASURED}
+        columns.append(mean_column("lpips", "LPIPS to the source, VGG16 (Zhang et al. 2018)", "lower", perceived))
+    return Measurement("Reconstruction of the source", tuple(columns), tuple(notes))

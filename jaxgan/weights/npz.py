@@ -19,10 +19,13 @@ from jaxgan.weights.tensors import Tensors, WeightsError
 MARK = "network"  # the entry that names the network; a tensor's name has a dot in it
 
 
-def param_shapes(network: nn.Module, size: int) -> dict[str, tuple[int, ...]]:
-    """Shape of each parameter, by path ("Mixed_5b.branch1x1.conv.kernel"), of a network of images [B, size, size, 3]."""
+def param_shapes(network: nn.Module, size: int, inputs: int = 1) -> dict[str, tuple[int, ...]]:
+    """Shape of each parameter, by path ("Mixed_5b.branch1x1.conv.kernel").
+
+    The network takes as many arguments as `inputs` says, each images [B, size, size, 3].
+    """
     images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    params = jax.eval_shape(network.init, jax.random.key(0), images)["params"]
+    params = jax.eval_shape(network.init, jax.random.key(0), *(inputs * [images]))["params"]
     return {name: leaf.shape for name, leaf in flatten_dict(params, sep=".").items()}
 
 

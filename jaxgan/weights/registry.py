@@ -53,6 +53,13 @@ WEIGHTS = {
         "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
         553_433_881,
     ),
+    "lpips-linear": WeightFile(
+        "lpips-v0.1-vgg.pth",
+        "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/vgg.pth",
+        "BSD 2-clause (richzhang/PerceptualSimilarity)",
+        "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+        7_289,
+    ),
     "idinvert-generator": WeightFile(
         "styleganinv_ffhq256_generator.pth",
         f"{GOOGLE_DRIVE}1SjWD4slw612z2cXa3-n38JwKZXqDUerG",
@@ -71,11 +78,16 @@ WEIGHTS = {
 }
 
 
+def cache_folder() -> Path:
+    """$JAXGAN_CACHE, or ~/.cache/jaxgan."""
+    return Path(os.environ.get("JAXGAN_CACHE") or Path.home() / ".cache" / "jaxgan")
+
+
 def fetch(name: str, cache: str | Path | None = None) -> Path:
     """Path of a file of WEIGHTS in the cache, downloaded if it is not there; a download cut short goes on where it stopped.
 
     Args:
-      cache: folder; None for $JAXGAN_CACHE, or ~/.cache/jaxgan.
+      cache: folder; None for `cache_folder`.
 
     Raises:
       WeightsError: an unknown name; no download, and then the message says where to put the file; or a file with another size
@@ -84,8 +96,7 @@ def fetch(name: str, cache: str | Path | None = None) -> Path:
     if name not in WEIGHTS:
         raise WeightsError(f"unknown weights {name!r}; there are {', '.join(WEIGHTS)}")
     wanted = WEIGHTS[name]
-    folder = Path(cache or os.environ.get("JAXGAN_CACHE") or Path.home() / ".cache" / "jaxgan")
-    path = folder.absolute() / wanted.file
+    path = (Path(cache) if cache else cache_folder()).absolute() / wanted.file
     if path.exists():  # perhaps put there by hand
         _check(path, wanted, path)
         return path

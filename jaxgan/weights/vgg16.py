@@ -1,4 +1,4 @@
-"""torchvision's weights of VGG16, up to relu4_3."""
+"""torchvision's weights of VGG16, without the classifier."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,25 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.models.features import PERCEPTUAL_SIZE, VGG16, vgg16_layers
+from jaxgan.models.features import PERCEPTUAL_BLOCKS, PERCEPTUAL_SIZE, VGG16, vgg16_layers
 from jaxgan.weights.npz import param_shapes, read_npz
 from jaxgan.weights.tensors import Tensors, conv_kernel
 
 # Position of each convolution in torchvision's `vgg16().features`, in the order of the layers.
-TORCHVISION_INDEX = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
-ABOVE_RELU4_3 = ("features.24.", "features.26.", "features.28.", "classifier.")
+TORCHVISION_INDEX = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)  # up to relu4_3
+TORCHVISION_BLOCK5 = (24, 26, 28)
 
 
-def vgg16_params(state: Mapping[str, np.ndarray], origin: str | Path) -> dict[str, Any]:
-    """Parameters of `VGG16` from torchvision's state dict; layers above relu4_3 are left out.
+def vgg16_params(state: Mapping[str, np.ndarray], origin: str | Path, blocks: int = PERCEPTUAL_BLOCKS) -> dict[str, Any]:
+    """Parameters of the first blocks of VGG16, 4 for `VGG16`, from torchvision's state dict; layers above are left out.
 
     Raises WeightsError, with `origin` and the tensors concerned, for another network.
     """
     tensors, params = Tensors(state, origin), {}
-    for (layer, (inputs, width)), index in zip(vgg16_layers().items(), TORCHVISION_INDEX, strict=True):
+    indices = (*TORCHVISION_INDEX, *TORCHVISION_BLOCK5)
+    layers = vgg16_layers(blocks)
+    for (layer, (inputs, width)), index in zip(layers.items(), indices[: len(layers)], strict=True):
         kernel = conv_kernel(tensors.take(f"features.{index}.weight", (width, inputs, 3, 3)))
         params[layer] = {"kernel": kernel, "bias": tensors.take(f"features.{index}.bias", (width,))}
-    tensors.skip(*(name for name in state if name.startswith(ABOVE_RELU4_3)))
+    above = ("classifier.", *(f"features.{index}." for index in indices[len(layers) :]))
+    tensors.skip(*(name for name in state if name.startswith(above)))
     tensors.finish("torchvision's VGG16")
     return params
 
