@@ -111,16 +111,17 @@ def evaluate_all(arguments: argparse.Namespace) -> list[Path]:
         raise ValueError(f"--num {arguments.num}: pairs of source and target need at least 2 portraits")
     editors = {workdir: Editor.load(workdir) for workdir in dict.fromkeys(arguments.workdirs)}
     for workdir, editor in editors.items():
-        if editor.stage != "editor":
-            raise ValueError(f"{workdir} is a {editor.stage} run; edits are measured of an editor")
+        if editor.stage != "editor" and (len(editors) > 1 or arguments.figure):
+            raise ValueError(f"{workdir} is of the {editor.stage} training; Table 1 and the figure are of editors")
     resolution = next(iter(editors.values())).resolution
     info = dataset_info(arguments.data_dir, arguments.dataset, resolution)
     portraits = load_split(arguments.data_dir, arguments.dataset, "test", arguments.num)
     training = load_split(arguments.data_dir, arguments.dataset, "train")[:2] if info.num_train else (np.zeros(0), np.zeros(0))
     pairs = make_pairs(portraits, training, arguments.seed)
     tools, reports, paths = instruments(arguments), {}, []
-    for (workdir, editor), name in zip(editors.items(), _names(editors).values(), strict=True):
-        reports[name] = result = evaluate(workdir, editor, pairs, info, tools, arguments)
+    names = _names(editors) if len(editors) > 1 else dict.fromkeys(editors, "")
+    for workdir, editor in editors.items():
+        reports[names[workdir]] = result = evaluate(workdir, editor, pairs, info, tools, arguments)
         alone = arguments.out if len(editors) == 1 else None
         paths += report.write(result, alone or Path(workdir) / "eval")
         print(report.to_markdown(result))
@@ -128,8 +129,7 @@ def evaluate_all(arguments: argparse.Namespace) -> list[Path]:
         table = table1.table1(reports)
         pictures = {}
         if arguments.figure:
-            named = dict(zip(_names(editors).values(), editors.values(), strict=True))
-            pictures[figure.FIGURE] = figure.grid(named, pairs)
+            pictures[figure.FIGURE] = figure.grid({names[workdir]: editor for workdir, editor in editors.items()}, pairs)
         texts = {
             "table1.md": "\n".join(report.markdown_table(table)),
             "table1.html": html.page("Table 1", next(iter(reports.values())).setup, [], [table], pictures),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +57,6 @@ def make_inversion(
         seen = images if masks is None else images * masks
         return w, ADAM.init(w), Targets(seen, masks, features(variables, seen) if features else None)
 
-    @partial(jax.jit, donate_argnums=(0, 1))
     def step(
         w: jax.Array,
         opt_state: optax.OptState,
@@ -71,6 +70,12 @@ def make_inversion(
             update, opt_state = ADAM.update(gradient, opt_state)
         return w - learning_rate * update, opt_state
 
+    one_step = jax.jit(step, donate_argnums=(0, 1))
+
+    @partial(jax.jit, donate_argnums=(1, 2))
+    def all_steps(steps: jax.Array, w: jax.Array, opt_state: optax.OptState, *constant: Any) -> jax.Array:
+        return jax.lax.fori_loop(0, steps, lambda _, carried: step(*carried, *constant), (w, opt_state))[0]
+
     def invert(
         variables: dict,
         images: jax.Array,
@@ -80,9 +85,11 @@ def make_inversion(
         encoder_weight: float,
     ) -> jax.Array:
         w, opt_state, targets = begin(variables, images, masks)
-        rate, weight = jnp.float32(learning_rate), jnp.float32(encoder_weight)
-        for _ in range(steps):  # in lax.fori_loop, XLA's gradients of convolutions are 4.6 times slower on CPUs
-            w, opt_state = step(w, opt_state, variables, targets, rate, weight)
+        constant = variables, targets, jnp.float32(learning_rate), jnp.float32(encoder_weight)
+        if jax.default_backend() != "cpu":
+            return all_steps(jnp.int32(steps), w, opt_state, *constant)
+        for _ in range(steps):  # in loops, XLA's gradients of convolutions are 4.6 times slower on CPUs
+            w, opt_state = one_step(w, opt_state, *constant)
         return w
 
     return invert

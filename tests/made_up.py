@@ -32,6 +32,7 @@ def face(scale: float = 1.0, shift: tuple[float, float] = (0.0, 0.0)) -> np.ndar
 class FakeEditor:
     """Latents are pixels. Inverts to brighter portraits; edits fill the last row with the first landmark's x."""
 
+    stage = "editor"
     resolution = R
     w_avg = np.zeros((1, R * R * 3), np.float32)
 

@@ -161,6 +161,13 @@ def test_the_notes_say_who_labelled_the_data(script, labelled_by, words):
     assert words in script.detector_note(labelled_by, "dlib")
 
 
+def test_an_inverter_has_no_place_in_table_1(script, tmp_path, capsys):
+    for name in ("full", "inverter"):
+        (tmp_path / name).mkdir()
+    assert script.run("--workdirs", f"{tmp_path}/full,{tmp_path}/inverter") == 1
+    assert "is of the inverter training; Table 1 and the figure are of editors" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -211,3 +211,10 @@ def test_bad_arguments_are_named(editor, portraits, arguments, message):
     contexts = portraits[: arguments.pop("contexts", 2)]
     with pytest.raises(ValueError, match=message):
         editor.diffuse(portraits[:2], contexts, **arguments)
+
+
+def test_one_compiled_loop_does_the_same_steps(editor, portraits, monkeypatch):
+    """As on accelerators; CPUs take the steps one by one."""
+    expected = editor.invert(portraits[:2], steps=5, learning_rate=RATE)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    np.testing.assert_allclose(editor.invert(portraits[:2], steps=5, learning_rate=RATE), expected, atol=1e-5)

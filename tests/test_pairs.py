@@ -5,6 +5,7 @@ import pytest
 from made_up import FakeEditor, R, dataset, edits_of, face
 
 from jaxgan.metrics import edits as edits_module
+from jaxgan.metrics import measure_all
 from jaxgan.metrics.edits import Instruments, make_edits
 from jaxgan.metrics.pairs import (
     COPY_SOURCE,
@@ -87,6 +88,20 @@ def test_resolutions_must_agree():
     pairs = make_pairs((images[:, :16, :16], keypoints, files), (images, keypoints), 0)
     with pytest.raises(ValueError, match="the portraits are 16x16 px and the editor's 32 px"):
         make_edits(FakeEditor(), pairs, Instruments(list))
+
+
+def test_an_inverter_alone_is_measured_too():
+    class Inverter(FakeEditor):
+        stage = "inverter"
+
+    edits = edits_of(3, editor=Inverter())
+    assert [*edits.rows] == [INVERSION, RANDOM, COPY_SOURCE, COPY_TARGET, NEAREST, REAL]
+    np.testing.assert_array_equal(edits.rows[INVERSION].images, edits.pairs.sources + 10)
+    measured = {c.name: c for m in measure_all(edits, ["nme", "head", "reconstruction", "latents"]) for c in m.columns}
+    assert measured["mse"].values[INVERSION] > 0 and measured["from_w_avg"].values.keys() == {INVERSION}
+    Inverter.stage = "stylegan"
+    with pytest.raises(ValueError, match="stylegan training and holds no inverter"):
+        edits_of(3, editor=Inverter())
 
 
 def test_nearest_landmarks_by_brute_force():

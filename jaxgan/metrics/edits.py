@@ -17,8 +17,9 @@ FAILURES = "A picture without a detected face scores the distance between its so
 
 
 class SupportsEdits(Protocol):
-    """What is asked of an editor; `jaxgan.Editor` is one."""
+    """What is asked of an editor; `jaxgan.Editor` is one. An inverter's has no edits: its stage is "inverter"."""
 
+    stage: str
     resolution: int
     w_avg: np.ndarray
 
@@ -47,8 +48,8 @@ class Latents:
     """Latents float32 [N, L, latent] on an editor's way from portraits to manipulated ones and back."""
 
     inverted: np.ndarray  # w
-    edited: np.ndarray  # w + delta
-    cycle: np.ndarray  # after the edit back
+    edited: np.ndarray | None  # w + delta; None without an encoder of edits
+    cycle: np.ndarray | None  # after the edit back
     average: np.ndarray  # [L, latent], of the generator
 
 
@@ -61,7 +62,7 @@ class Edits:
     rows: dict[str, Row]
     latents: Latents
     instruments: Instruments
-    images_per_second: float | None  # inverted, edited and rendered, compilation left out; None for a single chunk
+    images_per_second: float | None  # inverted, edited if it edits, rendered; without compilation, None for a single chunk
 
     def detected(self, row: str) -> np.ndarray:
         """Landmarks float32 [N, 68, 2] found in each picture of a row, NaN where no face was found."""
@@ -109,41 +110,45 @@ def _chunks(count: int, description: str) -> Iterator[slice]:
 
 
 def make_edits(editor: SupportsEdits, pairs: Pairs, instruments: Instruments) -> Edits:
-    """Edits every source to its target's landmarks, back, and to its own; inverts it; draws as many random samples.
+    """Inverts every source, edits it to its target's landmarks, back, and to its own; draws as many random samples.
+
+    Of an inverter's checkpoint there are the inversions and samples alone.
 
     Raises:
-      ValueError: the portraits do not have the editor's resolution.
+      ValueError: the portraits do not have the editor's resolution, or the checkpoint holds no inverter.
     """
+    if editor.stage == "stylegan":
+        raise ValueError("this checkpoint is of the stylegan training and holds no inverter to measure")
     height, width = pairs.sources.shape[1:3]
     if (height, width) != (editor.resolution, editor.resolution):
         raise ValueError(f"the portraits are {width}x{height} px and the editor's {editor.resolution} px square")
-    own, wanted = pairs.source_keypoints, pairs.wanted
-    speed: list[tuple[int, float]] = []
-
-    def manipulate(images: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-        started = time.perf_counter()
-        w = editor.invert(images)
-        edited = editor.edit_latents(images, keypoints, w)
-        made = editor.render(edited)
-        speed.append((len(images), time.perf_counter() - started))
-        inverted.append(w)
-        shifted.append(edited)
-        return made
-
+    edits = editor.stage == "editor"
     inverted: list[np.ndarray] = []
     shifted: list[np.ndarray] = []
-    manipulated = in_chunks(manipulate, MANIPULATED, pairs.sources, wanted)
-    w, edited = np.concatenate(inverted), np.concatenate(shifted)
-    cycle = in_chunks(editor.edit_latents, "cycle latents", manipulated, own, edited)
-    reconstructed = in_chunks(editor.edit_latents, "reconstruction latents", pairs.sources, own, w)
-    seeds = np.arange(len(w))
-    rows = {
-        MANIPULATED: Row(manipulated, wanted),
-        RECONSTRUCTION: Row(in_chunks(editor.render, RECONSTRUCTION, reconstructed), own),
-        CYCLE: Row(in_chunks(editor.render, CYCLE, cycle), own),
-        INVERSION: Row(in_chunks(editor.render, INVERSION, w), wanted),
-        RANDOM: Row(in_chunks(lambda some: editor.generate(some, 1.0), RANDOM, seeds), None),
-    }
+    speed: list[tuple[int, float]] = []
+
+    def process(images: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+        started = time.perf_counter()
+        inverted.append(editor.invert(images))
+        if edits:
+            shifted.append(editor.edit_latents(images, keypoints, inverted[-1]))
+        made = editor.render((shifted if edits else inverted)[-1])
+        speed.append((len(images), time.perf_counter() - started))
+        return made
+
+    own, wanted = pairs.source_keypoints, pairs.wanted
+    made = in_chunks(process, MANIPULATED if edits else INVERSION, pairs.sources, wanted)
+    w, edited, cycle, rows = np.concatenate(inverted), None, None, {}
+    if edits:
+        edited = np.concatenate(shifted)
+        cycle = in_chunks(editor.edit_latents, "cycle latents", made, own, edited)
+        reconstructed = in_chunks(editor.edit_latents, "reconstruction latents", pairs.sources, own, w)
+        rows[MANIPULATED] = Row(made, wanted)
+        rows[RECONSTRUCTION] = Row(in_chunks(editor.render, RECONSTRUCTION, reconstructed), own)
+        rows[CYCLE] = Row(in_chunks(editor.render, CYCLE, cycle), own)
+        made = in_chunks(editor.render, INVERSION, w)
+    rows[INVERSION] = Row(made, wanted)
+    rows[RANDOM] = Row(in_chunks(lambda seeds: editor.generate(seeds, 1.0), RANDOM, np.arange(len(w))), None)
     later = speed[1:]  # the first chunk compiles
     pace = sum(count for count, _ in later) / sum(seconds for _, seconds in later) if later else None
     return Edits(editor, pairs, rows | pairs.rows, Latents(w, edited, cycle, editor.w_avg), instruments, pace)

@@ -19,7 +19,9 @@ def measure(edits: Edits) -> Measurement:
     """
     latents = edits.latents
     stages = {MANIPULATED: latents.edited, CYCLE: latents.cycle, INVERSION: latents.inverted}
+    stages = {row: each for row, each in stages.items() if each is not None}
     average = latents.average[None]
+    from_w = {row: squared(each, latents.inverted) for row, each in stages.items()}
     return Measurement(
         "Latents",
         (
@@ -27,13 +29,13 @@ def measure(edits: Edits) -> Measurement:
                 "latent_cycle",
                 "mean squared error of the cycle's latent to the inverter's w, which the latent cycle term trains",
                 "lower",
-                {CYCLE: squared(latents.cycle, latents.inverted)},
+                {row: each for row, each in from_w.items() if row == CYCLE},
             ),
             mean_column(
                 "shift",
                 "root mean square of the latent shift from the inverter's w",
                 "",
-                {MANIPULATED: np.sqrt(squared(latents.edited, latents.inverted))},
+                {row: np.sqrt(each) for row, each in from_w.items() if row == MANIPULATED},
             ),
             mean_column(
                 "from_w_avg",

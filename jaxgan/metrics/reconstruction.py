@@ -24,8 +24,8 @@ def psnr(mse: np.ndarray) -> np.ndarray:
 
 def measure(edits: Edits) -> Measurement:
     """Differences of pictures that ought to be the source from the source."""
-    sources = edits.pairs.sources
-    errors = {row: pixel_mse(edits.rows[row].images, sources) for row in MEASURED}
+    sources, measured = edits.pairs.sources, [row for row in MEASURED if row in edits.rows]
+    errors = {row: pixel_mse(edits.rows[row].images, sources) for row in measured}
     columns = [
         mean_column("mse", "mean squared error to the source, pixels in [-1, 1]", "lower", errors),
         mean_column(
@@ -34,11 +34,11 @@ def measure(edits: Edits) -> Measurement:
     ]
     notes = []
     try:
-        similar = {row: ssim(edits.rows[row].images, sources) for row in MEASURED}
+        similar = {row: ssim(edits.rows[row].images, sources) for row in measured}
         columns.append(mean_column("ssim", "structural similarity to the source (Wang et al. 2004)", "higher", similar))
     except ValueError as too_small:
         notes.append(f"ssim: not taken: {too_small}.")
     if distance := edits.instruments.lpips:
-        perceived = {row: distance(edits.rows[row].images, sources) for row in MEASURED}
+        perceived = {row: distance(edits.rows[row].images, sources) for row in measured}
         columns.append(mean_column("lpips", "LPIPS to the source, VGG16 (Zhang et al. 2018)", "lower", perceived))
     return Measurement("Reconstruction of the source", tuple(columns), tuple(notes))

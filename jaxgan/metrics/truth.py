@@ -36,7 +36,7 @@ def measure(edits: Edits) -> Measurement:
     if TRUE_PICTURE not in edits.rows:
         raise NotApplicable("only procedural portraits have a true picture of every edit")
     true = edits.rows[TRUE_PICTURE].images
-    errors = {row: pixel_mse(edits.rows[row].images, true) for row in ROWS}
+    errors = {row: pixel_mse(edits.rows[row].images, true) for row in ROWS if row in edits.rows}
     what = "mean squared error to the true picture (source's person, target's pose), pixels in [-1, 1]"
     columns = [mean_column("truth_mse", what, "lower", errors)]
     yaw, expression = changes(edits)
