@@ -1,7 +1,6 @@
 """Optimising latents from where the inverter puts them: domain-regularised optimisation (Zhu et al. 2020)."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -72,7 +71,7 @@ def make_inversion(
 
     one_step = jax.jit(step, donate_argnums=(0, 1))
 
-    @partial(jax.jit, donate_argnums=(1, 2))
+    @jax.jit
     def all_steps(steps: jax.Array, w: jax.Array, opt_state: optax.OptState, *constant: Any) -> jax.Array:
         return jax.lax.fori_loop(0, steps, lambda _, carried: step(*carried, *constant), (w, opt_state))[0]
 
