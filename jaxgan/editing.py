@@ -20,7 +20,7 @@ from jaxgan.models.stylegan import Generator, truncate
 from jaxgan.training.state import to_float, to_uint8
 from jaxgan.weights.vgg16 import load_vgg16
 
-BATCH = 16  # images a call of a compiled function; shorter batches are padded to it
+BATCH = 16  # images a call of a compiled function; shorter batches are padded to it, but for a single image
 FFHQ_FACE = (70 / 256, 90 / 256, 180 / 256, 200 / 256)  # left, top, right, bottom: what Zhu et al. paste of a face
 
 
@@ -268,12 +268,12 @@ class Editor:
             raise ValueError(f"this checkpoint is of the {self.stage} training and holds no {what}")
 
     def _in_batches(self, function: Callable, *arrays: np.ndarray) -> np.ndarray:
-        """Applies a compiled function to slices of BATCH rows, the last one padded, so that it compiles once."""
-        results = []
+        """Applies a compiled function to slices of BATCH rows, the last one padded: it compiles once, and for one row alone."""
+        results, size = [], 1 if len(arrays[0]) == 1 else BATCH
         for start in range(0, max(len(arrays[0]), 1), BATCH):  # no rows: one padded call gives the result's shape
             rows = [array[start : start + BATCH] for array in arrays]
             count = len(rows[0])
-            padded = [np.concatenate([r, np.zeros((BATCH - count, *r.shape[1:]), r.dtype)]) for r in rows]
+            padded = [np.concatenate([r, np.zeros((size - count, *r.shape[1:]), r.dtype)]) for r in rows]
             results.append(np.asarray(function(self._variables, *padded))[:count])
         return np.concatenate(results)
 

@@ -183,13 +183,14 @@ def test_generating_depends_on_the_seed_alone(editor):
     np.testing.assert_array_equal(average[0], average[1])
 
 
-def test_batches_of_any_length_compile_once(editor, portraits):
+def test_batches_of_any_length_compile_once_and_single_images_once_more(editor, portraits):
     images, keypoints = portraits
-    editor.edit(images[:1], keypoints[:1])
+    for count in (1, 2):
+        editor.edit(images[:count], keypoints[:count])
     compiled = []
     jax.monitoring.register_event_listener(lambda event, **_: compiled.append(event))
     try:
-        for count in (2, 3, 5):
+        for count in (1, 3, 5):
             editor.edit(images[:count], keypoints[:count])
         many = np.concatenate([images] * 8)
         editor.edit(many, np.concatenate([keypoints] * 8))
