@@ -9,6 +9,7 @@ the report's Table 1 is made as well: in OUT, as table1.md and table1.html, with
 
 import argparse
 import functools
+import hashlib
 import sys
 import time
 from collections.abc import Sequence
@@ -46,8 +47,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     for name in NETWORKS:
         text = f"weights of that network; default: {name}.npz in $JAXGAN_CACHE or ~/.cache/jaxgan, else without it"
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results; default: WORKDIR/eval, or of several,"
-                        " table1 beside the first")  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of results; default: WORKDIR/eval, table1 beside A")
     parser.add_argument("--seed", type=int, default=0, help="draws the pairs of source and target; default: 0")
     return parser.parse_args(argv)
 
@@ -65,14 +65,13 @@ def detector_note(labelled_by: str, detector: str) -> str:
 
 def instruments(arguments: argparse.Namespace) -> Instruments:
     """What the flags say to measure with; networks whose weights are neither named nor in the cache are left out."""
-    found = {}
-    for name, make in NETWORKS.items():
-        path = getattr(arguments, name)
-        if path is None and (cache_folder() / f"{name}.npz").exists():
-            path = cache_folder() / f"{name}.npz"
-        found[name] = None if path is None else make(path)
-    detect = functools.partial(detect_landmarks, detector=arguments.detector)
-    return Instruments(detect, **found, cache=cache_folder() / "features")
+    files = {name: getattr(arguments, name) or cache_folder() / f"{name}.npz" for name in NETWORKS}
+    found = {name: path for name, path in files.items() if getattr(arguments, name) or path.exists()}
+    made = {name: NETWORKS[name](path) for name, path in found.items()}
+    folder = None
+    if "inception" in found:  # features of other weights are others
+        folder = cache_folder() / "features" / hashlib.sha256(found["inception"].read_bytes()).hexdigest()[:16]
+    return Instruments(functools.partial(detect_landmarks, detector=arguments.detector), **made, cache=folder)
 
 
 def evaluate(

@@ -161,6 +161,22 @@ def test_the_notes_say_who_labelled_the_data(script, labelled_by, words):
     assert words in script.detector_note(labelled_by, "dlib")
 
 
+def test_features_are_kept_by_the_weights_that_they_are_of(script, tmp_path, monkeypatch):
+    monkeypatch.setitem(script.NETWORKS, "inception", lambda path: path)
+    (tmp_path / "cache").mkdir()
+
+    def tools(*flags):
+        common = ["--workdir", "w", "--data_dir", "data", "--dataset", "faces"]
+        return script.instruments(script.parse_args([*common, *flags]))
+
+    assert tools().inception is None and tools().cache is None
+    (tmp_path / "cache" / "inception.npz").write_bytes(b"one")
+    (tmp_path / "other.npz").write_bytes(b"another")
+    cached, other = tools(), tools("--inception", str(tmp_path / "other.npz"))
+    assert cached.inception == tmp_path / "cache" / "inception.npz" and other.inception == tmp_path / "other.npz"
+    assert cached.cache != other.cache and cached.cache.parent == other.cache.parent == tmp_path / "cache" / "features"
+
+
 def test_an_inverter_has_no_place_in_table_1(script, tmp_path, capsys):
     for name in ("full", "inverter"):
         (tmp_path / name).mkdir()

@@ -5,7 +5,8 @@ import pytest
 from made_up import R, column, edits_of, face
 
 from jaxgan.metrics import descriptors, distribution, frechet, identity, measure_all
-from jaxgan.metrics.descriptors import aligned_face, aligned_faces, dlib_descriptors
+from jaxgan.metrics.alignment import aligned_face
+from jaxgan.metrics.descriptors import dlib_descriptors
 from jaxgan.metrics.kid import kernel_distance
 from jaxgan.metrics.pairs import COPY_SOURCE, COPY_TARGET, INVERSION, MANIPULATED, NEAREST, RANDOM, REAL, RECONSTRUCTION
 
@@ -53,7 +54,7 @@ def test_without_facenet_there_is_no_csim(edits):
 
 
 def test_faces_not_found_are_cut_out_by_their_sources_landmarks(edits):
-    faces = aligned_faces(edits, INVERSION, 20)
+    faces = edits.aligned(INVERSION, "faces", 20, lambda faces: faces)
     keypoints = [edits.pairs.source_keypoints[1] if i == 1 else face() for i in range(6)]
     for i in range(6):
         np.testing.assert_array_equal(faces[i], aligned_face(edits.rows[INVERSION].images[i], keypoints[i], 20))
@@ -136,10 +137,9 @@ def test_features_of_real_pictures_are_kept(tmp_path):
         return images.reshape(len(images), -1)[:, :3].astype(np.float32)
 
     images = np.random.default_rng(0).integers(0, 256, (4, R, R, 3), np.uint8)
-    found = [
-        distribution.cached(tmp_path, "net", some, features) for some in (images, images.copy(), images[:3], images[:, ::-1])
-    ]
+    others = images, images.copy(), images[:3], images[:, ::-1]
+    found = [distribution.cached(tmp_path, some, features) for some in others]
     assert calls == [4, 3, 4]  # other pictures and another number are measured anew
     np.testing.assert_array_equal(found[0], found[1])
-    distribution.cached(tmp_path, "other", images, features)
-    assert len(calls) == 4 and len(list(tmp_path.iterdir())) == 4
+    distribution.cached(tmp_path / "another network", images, features)
+    assert len(calls) == 4 and len([*tmp_path.glob("*.npy")]) == 3

@@ -45,7 +45,7 @@ def test_truth_is_split_by_what_changes(procedural, monkeypatch):
         yaw = files[tuple(names)]
         return Pose(**fields)._replace(yaw=np.radians(yaw), smile=(yaw > 30).astype(float))
 
-    monkeypatch.setattr(truth, "_poses", poses)
+    monkeypatch.setattr(truth, "poses", poses)
     yaw, expression = truth.changes(procedural)
     np.testing.assert_allclose(yaw, [0, 20, 40])
     np.testing.assert_allclose(expression, [0, 0, 5**-0.5])

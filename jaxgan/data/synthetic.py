@@ -13,7 +13,7 @@ from jaxgan.data.face_parameters import Identity, Pose, sample_identities, sampl
 from jaxgan.data.face_renderer import render_portraits
 
 __all__ = [
-    "Identity", "Pose", "parse_record_name", "portraits", "record_name", "render", "sample_identities", "sample_poses",
+    "Identity", "Pose", "parse_record_name", "portraits", "poses", "record_name", "render", "sample_identities", "sample_poses",
     "truth",
 ]  # fmt: skip
 
@@ -56,9 +56,12 @@ def truth(source: Sequence[str], target: Sequence[str], resolution: int) -> np.n
     """
     if len(source) != len(target):
         raise ValueError(f"got {len(source)} source but {len(target)} target names")
-    people = sample_identities(*_seeds_and_indices(source))
-    poses = sample_poses(*_seeds_and_indices(target))
-    return render(people, poses, resolution)[0]
+    return render(sample_identities(*_seeds_and_indices(source)), poses(target), resolution)[0]
+
+
+def poses(names: Sequence[str]) -> Pose:
+    """The poses of records named as by `record_name`; another name raises ValueError."""
+    return sample_poses(*_seeds_and_indices(names))
 
 
 def _seeds_and_indices(names: Sequence[str]) -> tuple[list[int], list[int]]:

@@ -19,15 +19,15 @@ ENOUGH = 2_048  # pictures: with fewer than features, FID is dominated by its bi
 KNOWN = (COPY_SOURCE, REAL)  # rows whose features are worth keeping for the next evaluation
 
 
-def cached(folder: Path | None, network: str, images: np.ndarray, features: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """features(images) [N, D], from a file of `folder` if these images have been measured by that network before.
+def cached(folder: Path | None, images: np.ndarray, features: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """features(images) [N, D], from a file of `folder`, which is one network's, if these images have been measured before.
 
-    The file is named by the network and by a digest of the pixels, so by the data, resolution, filter and number.
+    The file is named by a digest of the pixels, so by the data, resolution, filter and number.
     """
     if folder is None:
         return features(images)
     digest = hashlib.sha256(repr(images.shape).encode() + np.ascontiguousarray(images).tobytes()).hexdigest()[:32]
-    path = folder / f"{network}-{digest}.npy"
+    path = folder / f"{digest}.npy"
     if path.exists():
         return np.load(path, allow_pickle=False)
     found = features(images)
@@ -51,11 +51,10 @@ def _measure(edits: Edits, what: str, suffix: str, network: str, features: Calla
     count, title = len(real), f"Distribution, by {network}"
     if count < ENOUGH:
         title += f" (N = {count} is below {ENOUGH:,}: biased upwards, comparable only at this N)"
-    name = what.upper() if what == "fid" else f"FD{suffix.replace('_', '-')}"
     return Measurement(
         title,
         (
-            Column(what, f"Fréchet distance to the {count} sources ({name})", "lower", frechets),
+            Column(what, f"Fréchet distance to the {count} sources", "lower", frechets),
             Column(f"kid{suffix}", "kernel distance to the sources, times 1,000 (Bińkowski et al. 2018)", "lower", kernels),
             Column(
                 f"precision{suffix}", "share of pictures among the sources (Kynkäänniemi et al. 2019)", "higher", precisions
@@ -76,7 +75,7 @@ def measure_inception(edits: Edits) -> Measurement:
 
     def features(row: str) -> np.ndarray:
         folder = edits.instruments.cache if row in KNOWN else None
-        return edits.rows[row].once("inception", lambda images: cached(folder, "inception", images, inception))
+        return edits.rows[row].once("inception", lambda row: cached(folder, row.images, inception))
 
     return _measure(edits, "fid", "", "Inception's pool3 features", features)
 

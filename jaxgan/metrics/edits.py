@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from jaxgan.metrics.alignment import aligned_face
 from jaxgan.metrics.measurement import Column, mean_column
 from jaxgan.metrics.pairs import CYCLE, INVERSION, MANIPULATED, RANDOM, RECONSTRUCTION, Pairs, Row
 
@@ -29,7 +30,7 @@ class SupportsEdits(Protocol):
 
     def render(self, latents: np.ndarray) -> np.ndarray: ...
 
-    def generate(self, seeds: range, truncation: float) -> np.ndarray: ...
+    def generate(self, seeds: np.ndarray, truncation: float) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,24 @@ class Edits:
 
     def detected(self, row: str) -> np.ndarray:
         """Landmarks float32 [N, 68, 2] found in each picture of a row, NaN where no face was found."""
+        return self.rows[row].once("landmarks", self._detect)
 
-        def detect(images: np.ndarray) -> np.ndarray:
-            none = np.full((68, 2), np.nan, np.float32)
-            return np.stack([none if found is None else found for found in self.instruments.detect(images)])
+    def aligned(self, row: str, what: str, size: int, describe: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """describe(faces uint8 [N, size, size, 3]) -> [N, ...] of a row's aligned faces, worked out once under a name.
 
-        return self.rows[row].once("landmarks", detect)
+        A face that is not found is cut out where the source's is.
+        """
+
+        def measure(row: Row) -> np.ndarray:
+            found = row.once("landmarks", self._detect)
+            landmarks = np.where(np.isnan(found), self.pairs.source_keypoints, found)
+            return describe(np.stack([aligned_face(*each, size) for each in zip(row.images, landmarks, strict=True)]))
+
+        return self.rows[row].once(what, measure)
+
+    def _detect(self, row: Row) -> np.ndarray:
+        none = np.full((68, 2), np.nan, np.float32)
+        return np.stack([none if found is None else found for found in self.instruments.detect(row.images)])
 
     def scored(self, row: str) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks found in a row and landmarks wanted, float32 [N, 68, 2] each.

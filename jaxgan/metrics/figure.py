@@ -41,16 +41,14 @@ def grid(editors: Mapping[str, SupportsEdits], pairs: Pairs) -> np.ndarray:
     images = pairs.sources[np.tile(sources, side)]
     keypoints = pairs.source_keypoints[np.repeat(targets, side)]
 
-    def edit(images: np.ndarray, keypoints: np.ndarray, editor: SupportsEdits) -> np.ndarray:
-        return editor.render(editor.edit_latents(images, keypoints))
-
     lines = len(editors)
     cells = np.full((1 + side * lines, side + 1, resolution, resolution, 3), 255, np.uint8)
     cells[0, 1:] = pairs.sources[sources]
     drawn = np.asarray(draw_landmarks(pairs.source_keypoints[targets], resolution))
     cells[1::lines, 0] = np.rint(drawn * 255).astype(np.uint8)
     for line, (name, editor) in enumerate(editors.items(), start=1):
-        made = in_chunks(lambda *some: edit(*some, editor), f"figure {name}", images, keypoints)  # noqa: B023
+        latents = in_chunks(editor.edit_latents, f"figure {name}", images, keypoints)
+        made = in_chunks(editor.render, f"figure {name}", latents)
         cells[line::lines, 1:] = made.reshape(side, side, resolution, resolution, 3)
     picture = Image.fromarray(tile(cells))
     step = (picture.height + GAP) // len(cells)

@@ -5,7 +5,7 @@ With FaceNet, as in the report, where its weights are given; with dlib's network
 
 import numpy as np
 
-from jaxgan.metrics.descriptors import dlib_descriptors, of_row
+from jaxgan.metrics.descriptors import dlib_descriptors
 from jaxgan.metrics.edits import Edits, undetected_column
 from jaxgan.metrics.measurement import Column, Measurement, mean_column
 from jaxgan.metrics.pairs import COPY_SOURCE, COPY_TARGET
@@ -47,8 +47,8 @@ def measure(edits: Edits) -> Measurement:
         "csim_dlib: another network, alignment and centring than the report's CSIM (FaceNet), so not comparable with it.",
     ]
     if facenet := edits.instruments.facenet:
-        aligned = {row: of_row(edits, row, "facenet", FACENET_SIZE, facenet) for row in rows}
-        legacy = {row: edits.rows[row].once("facenet, padded", lambda images: facenet(zero_padded(images))) for row in rows}
+        aligned = {row: edits.aligned(row, "facenet", FACENET_SIZE, facenet) for row in rows}
+        legacy = {row: edits.rows[row].once("facenet, padded", lambda row: facenet(zero_padded(row.images))) for row in rows}
         columns.append(_to_sources("csim", "cosine of FaceNet's embeddings of aligned faces", aligned))
         columns.append(
             _to_sources("csim_legacy", "the same of whole pictures, zero-padded and not aligned, as in the report", legacy)

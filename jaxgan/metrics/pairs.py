@@ -44,14 +44,17 @@ class Row:
     origin: tuple["Row", np.ndarray] | None = None  # (row, indices [N]): the same pictures in another order
     _known: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
-    def once(self, what: str, measure: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """measure(images) -> [N, ...], worked out when it is first asked for under this name."""
+    def once(self, what: str, measure: Callable[["Row"], np.ndarray]) -> np.ndarray:
+        """measure(row) -> [N, ...], worked out when it is first asked for under this name.
+
+        It is given the row that the pictures are first in, and its result is brought into this row's order.
+        """
         if what not in self._known:
             if self.origin:
                 row, order = self.origin
                 self._known[what] = row.once(what, measure)[order]
             else:
-                self._known[what] = measure(self.images)
+                self._known[what] = measure(self)
         return self._known[what]
 
 

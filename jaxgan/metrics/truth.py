@@ -2,27 +2,22 @@
 
 import numpy as np
 
-from jaxgan.data.synthetic import Pose, parse_record_name, sample_poses
+from jaxgan.data.synthetic import poses
 from jaxgan.metrics.edits import Edits
 from jaxgan.metrics.measurement import Measurement, NotApplicable, mean_column
 from jaxgan.metrics.pairs import COPY_SOURCE, COPY_TARGET, INVERSION, MANIPULATED, TRUE_PICTURE
 from jaxgan.metrics.reconstruction import pixel_mse
 
-ROWS = (MANIPULATED, INVERSION, COPY_SOURCE, COPY_TARGET)
+MEASURED = (MANIPULATED, INVERSION, COPY_SOURCE, COPY_TARGET)
 YAW = (10.0, 25.0)  # degrees: changes are small, medium or large
 EXPRESSION = ("jaw", "smile", "brow_raise", "brow_frown", "blink")
 CHANGE = (0.25, 0.4)  # root mean square of the changes of EXPRESSION's five fields
 
 
-def _poses(files: list[str]) -> Pose:
-    keys = [parse_record_name(name) for name in files]
-    return sample_poses([seed for seed, _ in keys], [index for _, index in keys])
-
-
 def changes(edits: Edits) -> tuple[np.ndarray, np.ndarray]:
     """Change from source to target of yaw, in degrees, and of the expression, as a root mean square: [N] each."""
     files = list(edits.pairs.files)
-    before, after = _poses(files), _poses([files[target] for target in edits.pairs.targets])
+    before, after = poses(files), poses([files[target] for target in edits.pairs.targets])
     yaw = np.degrees(np.abs(after.yaw - before.yaw))
     squares = [np.square(getattr(after, name) - getattr(before, name)) for name in EXPRESSION]
     return yaw, np.sqrt(np.mean(squares, axis=0))
@@ -36,7 +31,7 @@ def measure(edits: Edits) -> Measurement:
     if TRUE_PICTURE not in edits.rows:
         raise NotApplicable("only procedural portraits have a true picture of every edit")
     true = edits.rows[TRUE_PICTURE].images
-    errors = {row: pixel_mse(edits.rows[row].images, true) for row in ROWS if row in edits.rows}
+    errors = {row: pixel_mse(edits.rows[row].images, true) for row in MEASURED if row in edits.rows}
     what = "mean squared error to the true picture (source's person, target's pose), pixels in [-1, 1]"
     columns = [mean_column("truth_mse", what, "lower", errors)]
     yaw, expression = changes(edits)
