@@ -4,13 +4,10 @@ Rerunning a command goes on from the newest checkpoint of its working folder.
 """
 
 import argparse
-import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import jax
@@ -18,20 +15,18 @@ import jax
 from jaxgan import checkpoint
 from jaxgan.atomic import atomic_write
 from jaxgan.checkpoint import CheckpointError, Checkpoints, Loaded
-from jaxgan.config import Config, ConfigError, StyleGANConfig, override, to_dict
-from jaxgan.data.pipeline import dataset_info, load_split, prefetch, record_batches
+from jaxgan.config import Config, ConfigError, override, to_dict
+from jaxgan.data.dataset import Records
 from jaxgan.data.portraits import DatasetError
+from jaxgan.preemption import EXIT_STATUS, Preemption
 from jaxgan.presets import PRESETS, preset
-from jaxgan.training import discriminator, editor, growing, inverter, loop, parallel, stylegan
-from jaxgan.training.growing import Phase
+from jaxgan.train import frozen_variables, images_seen, init_state, phases, train
 from jaxgan.training.log import TrainingLog
+from jaxgan.training.loop import DivergedError
 from jaxgan.training.state import TrainState
 from jaxgan.validation import validate
-from jaxgan.weights.vgg16 import load_vgg16
 
-MODULES: dict[str, ModuleType] = {"stylegan": stylegan, "inverter": inverter, "editor": editor}
 EARLIER = {"inverter": "stylegan", "editor": "inverter"}  # the stage whose checkpoint a stage starts from
-GRID_PORTRAITS = 8  # columns of the sample grids of inverter and editor
 # Fields that may differ when a run is resumed.
 DURATIONS = {"run.total_images", "run.tick_images", "run.sample_images", "run.checkpoint_images", "run.keep_checkpoints"}
 
@@ -45,8 +40,8 @@ def main(stage: str, argv: list[str] | None = None) -> int:
         if args.dry_run:
             _describe(stage, config, args, earlier)
         else:
-            _train(stage, config, args, earlier)
-    except (ConfigError, CheckpointError, DatasetError, loop.DivergedError, OSError, ValueError) as error:
+            return _train(stage, config, args, earlier)
+    except (ConfigError, CheckpointError, DatasetError, DivergedError, OSError, ValueError) as error:
         print(f"train_{stage}: {error}", file=sys.stderr)
         return 1
     return 0
@@ -96,7 +91,7 @@ def _resolve(stage: str, args: argparse.Namespace, earlier: Loaded | None) -> Co
             f"{args.earlier} holds no StyleGAN discriminator; choose perceptual.network=none, or vgg16 with its weights"
         )
     devices = jax.local_device_count() * jax.process_count()
-    for phase in _phases(config):
+    for phase in phases(config):
         size, group = phase.batch_size if phase else config.run.batch_size, config.discriminator.stddev_group
         at = "" if phase is None else f" (growing, at {phase.resolution} px)"
         if size % devices:
@@ -106,42 +101,21 @@ def _resolve(stage: str, args: argparse.Namespace, earlier: Loaded | None) -> Co
     return config
 
 
-def _phases(config: Config) -> list[Phase | None]:
-    """The phases of a growing training; [None] for one at a fixed resolution."""
-    grows = isinstance(config, StyleGANConfig) and config.growing.start
-    return growing.phases(config) if grows else [None]
-
-
-def _frozen(stage: str, earlier: Loaded | None) -> dict[str, Any]:
-    """The variables of earlier stages that the steps read and a checkpoint carries on."""
-    if stage == "stylegan":
-        return {}
-    if stage == "inverter":
-        return earlier.model
-    return {**earlier.frozen, "inverter": earlier.model["inverter"]}
-
-
-def _init_state(stage: str, config: Config, earlier: Loaded | None) -> TrainState:
-    if stage == "inverter":
-        return inverter.init_state(config, earlier.model)
-    return MODULES[stage].init_state(config)
-
-
 def _describe(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded | None) -> None:
     print(json.dumps(to_dict(config), indent=2))
-    state = jax.eval_shape(lambda: _init_state(stage, config, earlier))
+    state = jax.eval_shape(lambda: init_state(stage, config, earlier))
     print(f"\n{'network':<16}{'part':<24}{'parameters':>12}")
     for network, params in state.params.items():
         for part, tree in params.items():
             print(f"{network:<16}{part:<24}{_size(tree):>12,}")
         print(f"{network:<16}{'all':<24}{_size(params):>12,}")
-    for phase in filter(None, _phases(config)):
+    for phase in filter(None, phases(config)):
         fade = f", fading in over {phase.fade_images:,}" if phase.fade_images else ""
         print(f"{phase.resolution} px: images {phase.first_image:,} to {phase.last_image:,}{fade}; ", end="")
         print(f"batch {phase.batch_size}, learning rate {phase.learning_rate:g}")
-    info = dataset_info(args.data_dir, config.run.dataset, config.generator.resolution)
-    images, keypoints, _ = load_split(args.data_dir, config.run.dataset, "train", limit=256)
-    print(f"\n{info}")
+    dataset = Records(args.data_dir, config.run.dataset, config.generator.resolution)
+    images, keypoints = dataset.load("train", 256)
+    print(f"\n{dataset.info}")
     mean, deviation = images.mean(axis=(0, 1, 2)).round(1), images.std(axis=(0, 1, 2)).round(1)
     print(f"of {len(images)} images: mean {mean}, deviation {deviation}")
     print(f"keypoints between {keypoints.min(axis=(0, 1)).round(1)} and {keypoints.max(axis=(0, 1)).round(1)} pixels")
@@ -151,62 +125,30 @@ def _size(tree: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
-def _train(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded | None) -> None:
-    module, run = MODULES[stage], config.run
-    dataset_info(args.data_dir, run.dataset, config.generator.resolution)
+def _train(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded | None) -> int:
+    """Trains on from the newest checkpoint; returns the exit status."""
+    run = config.run
+    dataset = Records(args.data_dir, run.dataset, config.generator.resolution)
     checkpoints = Checkpoints(args.workdir, run.keep_checkpoints)
     newest = checkpoints.latest_step()
-    start = newest or 0
-    state = _init_state(stage, config, earlier)
+    state = init_state(stage, config, earlier)
     if newest is not None:
-        _same_config(config, checkpoints.load(start).config, args.workdir)
-        state = checkpoints.restore_state(start, state)
-        seen = int(state.extra.get("images", start * run.batch_size))
-        print(f"{stage}: going on from {seen:,} images in {args.workdir}", flush=True)
+        _same_config(config, checkpoints.load(newest).config, args.workdir)
+        state = checkpoints.restore_state(newest, state)
+        print(f"{stage}: going on from {images_seen(config, state):,} images in {args.workdir}", flush=True)
     with atomic_write(args.workdir / "config.json") as file:
         file.write(json.dumps({"stage": stage, "config": to_dict(config)}, indent=2).encode())
+    frozen = frozen_variables(stage, earlier)
 
-    frozen = _frozen(stage, earlier)
-    for_steps = dict(frozen)
-    if stage != "stylegan" and config.perceptual.network == "vgg16" and config.perceptual.vgg16_weights:
-        for_steps["vgg16"] = load_vgg16(config.perceptual.vgg16_weights)
-    for_steps = parallel.replicate(for_steps)
-    shown, state = _shown(stage, config, args), parallel.replicate(state)
+    def save(step: int, state: TrainState, model: dict[str, Any] | None) -> None:
+        checkpoints.save(step, config, state, model, frozen)
 
-    def through(phase: Phase | None, state: TrainState, log: TrainingLog) -> TrainState:
-        """The state after one phase of a growing training, or after the whole of another."""
-        name, part, seen, own = stage, run, int(state.step) * run.batch_size, ()
-        if phase:
-            name, seen, own = f"{stage} {phase.resolution}x{phase.resolution}", int(state.extra["images"]), (phase,)
-            part = dataclasses.replace(run, batch_size=phase.batch_size, total_images=phase.last_image)
-        if seen >= part.total_images:
-            return state
-        sampler = module.make_sampler(config, *own)
-
-        def make_step(r1_weight: float) -> Callable:
-            return parallel.pmap_step(module.make_train_step(config, r1_weight, *own))
-
-        def save(step: int, state: TrainState) -> None:
-            complete = phase is None or phase.completes(config, int(state.extra["images"]))
-            checkpoints.save(step, config, state, module.inference_variables(state) if complete else None, frozen)
-
-        with contextlib.closing(_batches(stage, config, args, part.batch_size, seen)) as batches:
-            return loop.fit(
-                stage=name,
-                run=part,
-                state=state,
-                frozen=for_steps,
-                step_for=discriminator.r1_schedule(make_step, config.r1_gamma, config.r1_interval),
-                batches=batches,
-                log=log,
-                save=save,
-                sample=lambda state: jax.device_get(sampler(state, for_steps, shown)),
-                images=seen,
-            )
-
-    with TrainingLog(args.workdir, start) as log:
-        for phase in _phases(config):
-            state = through(phase, state, log)
+    with TrainingLog(args.workdir, newest or 0) as log, Preemption() as preemption:
+        state = train(stage, config, earlier, state, dataset, log, save, preemption.reached)
+    if preemption.signal:
+        print(f"train_{stage}: {preemption.signal} at step {int(state.step)}: saved; the same command goes on", file=sys.stderr)
+        return EXIT_STATUS
+    return 0
 
 
 def _same_config(config: Config, saved: Config, workdir: Path) -> None:
@@ -223,29 +165,3 @@ def _flat(values: dict, path: str = "") -> dict[str, Any]:
     for name, value in values.items():
         flat |= _flat(value, f"{path}{name}.") if isinstance(value, dict) else {f"{path}{name}": value}
     return flat
-
-
-def _batches(stage: str, config: Config, args: argparse.Namespace, batch_size: int, seen: int) -> Iterator[Any]:
-    """The stream of batches of a size, from its first one that holds no image among the first `seen`."""
-    run = config.run
-    batches = record_batches(
-        args.data_dir,
-        run.dataset,
-        "train",
-        batch_size // jax.process_count(),
-        seed=run.seed,
-        start_step=-(-seen // batch_size),
-        mirror=run.mirror,
-        targets=stage == "editor",
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
-    )
-    return prefetch(batches, parallel.put)
-
-
-def _shown(stage: str, config: Config, args: argparse.Namespace) -> dict[str, Any]:
-    """The portraits of the sample grids, from the test split; each takes the landmarks of the next."""
-    if stage == "stylegan":
-        return {}
-    images, keypoints, _ = load_split(args.data_dir, config.run.dataset, "test", limit=GRID_PORTRAITS)
-    return {"image": images, "keypoints": keypoints, "target_keypoints": keypoints[list(range(1, len(images))) + [0]]}

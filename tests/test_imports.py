@@ -22,6 +22,7 @@ LAYERS = (
     ("jaxgan.weights",),
     ("jaxgan.editing",),
     ("jaxgan.metrics",),
+    ("jaxgan.train", "jaxgan.preemption"),
     ("jaxgan.launch", "jaxgan.edit", "jaxgan.convert"),
     ("jaxgan.ablation",),
     ("train_stylegan", "train_inverter", "train_editor", "eval"),

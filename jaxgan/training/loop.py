@@ -29,9 +29,10 @@ def fit(
     log: TrainingLog,
     save: Callable[[int, TrainState], None],
     sample: Callable[[TrainState], np.ndarray],
+    stop: Callable[[int], bool] = lambda done: False,
     images: int | None = None,
 ) -> TrainState:
-    """Trains until run.total_images have been seen.
+    """Trains until run.total_images have been seen, or until told to stop.
 
     Args:
       stage: name for messages.
@@ -43,6 +44,7 @@ def fit(
       log: receives metrics once a tick, and grids.
       save: writes a checkpoint, (step, state).
       sample: uint8 grid [rows, columns, R, R, 3] of a state.
+      stop: steps done -> whether to save and return now; asked after each step.
       images: seen so far, where earlier steps had other batch sizes; by default state.step * run.batch_size.
 
     Returns:
@@ -69,7 +71,8 @@ def fit(
             jax.block_until_ready(metrics)
             log.say(f"{stage}: compiled in {time.perf_counter() - began:.0f} s")
             started, timed_from = time.perf_counter(), done
-        last = done == total
+        stopped = stop(done)
+        last = stopped or done == total
         if done % every["tick"] == 0 or done % every["checkpoint"] == 0 or last:  # nothing unchecked is saved
             means = _means(pending)
             pending = []
@@ -80,10 +83,12 @@ def fit(
             log.scalars(done, {"images": seen, "images_per_second": rate and round(rate, 2), **means})
             log.say(_line(stage, seen, before + total * batch_size, rate, means))
             started, timed_from = time.perf_counter(), done
-        if done % every["sample"] == 0 or last:
+        if done % every["sample"] == 0 or done == total:
             log.grid(done, before + done * batch_size, sample(state))
         if done % every["checkpoint"] == 0 or last:
             save(done, state)
+        if stopped:
+            break
     return state
 
 
