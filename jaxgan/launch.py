@@ -130,11 +130,17 @@ def _train(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded
     run = config.run
     dataset = Records(args.data_dir, run.dataset, config.generator.resolution)
     checkpoints = Checkpoints(args.workdir, run.keep_checkpoints)
-    newest = checkpoints.latest_step()
     state = init_state(stage, config, earlier)
-    if newest is not None:
-        _same_config(config, checkpoints.load(newest).config, args.workdir)
-        state = checkpoints.restore_state(newest, state)
+
+    def read(step: int) -> TrainState:
+        _same_config(config, checkpoints.config(step), args.workdir)
+        return checkpoints.restore_state(step, state)
+
+    found = checkpoints.newest(read)
+    newest = 0 if found is None else int(found.step)
+    if found is not None:
+        checkpoints.set_aside_after(newest)
+        state = found
         print(f"{stage}: going on from {images_seen(config, state):,} images in {args.workdir}", flush=True)
     with atomic_write(args.workdir / "config.json") as file:
         file.write(json.dumps({"stage": stage, "config": to_dict(config)}, indent=2).encode())
@@ -143,7 +149,7 @@ def _train(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded
     def save(step: int, state: TrainState, model: dict[str, Any] | None) -> None:
         checkpoints.save(step, config, state, model, frozen)
 
-    with TrainingLog(args.workdir, newest or 0) as log, Preemption() as preemption:
+    with TrainingLog(args.workdir, newest) as log, Preemption() as preemption:
         state = train(stage, config, earlier, state, dataset, log, save, preemption.reached)
     if preemption.signal:
         print(f"train_{stage}: {preemption.signal} at step {int(state.step)}: saved; the same command goes on", file=sys.stderr)
