@@ -6,6 +6,7 @@ The defaults are the published hyperparameters (at 128x128); presets name what t
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from dataclasses import dataclass
@@ -244,7 +245,7 @@ def override(config: Any, assignments: list[str]) -> Any:
             raise ConfigError(f"override {assignment!r} is not of the form field=value")
         try:
             value = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # besides no JSON: thousands of digits, thousands of brackets
             value = text
         *groups, last = path.split(".")
         target = values
@@ -268,7 +269,9 @@ def _checked(hint: Any, value: Any, path: str) -> Any:
         return value
     allowed = args if origin in (typing.Union, types.UnionType) else (hint,)
     if float in allowed and type(value) is int:  # JSON writes 1.0 as 1
-        value = float(value)
+        value = float(value) if abs(value) < 2**1023 else math.inf
+    if type(value) is float and not math.isfinite(value):
+        raise ConfigError(f"{path} must be finite, got {value}")
     if type(value) not in allowed:
         names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in allowed)
         raise ConfigError(f"{path} must be {names}, got {value!r}")

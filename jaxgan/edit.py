@@ -19,9 +19,11 @@ from tqdm import tqdm
 
 from jaxgan.atomic import atomic_write
 from jaxgan.checkpoint import CheckpointError
+from jaxgan.compilation import keep_compiled
 from jaxgan.config import PerceptualConfig
+from jaxgan.data.arrays import as_real
 from jaxgan.data.detection import DETECTORS, DetectorError, detect_landmarks
-from jaxgan.data.images import decode_image, encode_png, fit_square, read_image, resample, square_box
+from jaxgan.data.images import decode_image, encode_png, fit_square, one_line, read_file, read_image, resample, square_box
 from jaxgan.data.landmarks import NUM_LANDMARKS
 from jaxgan.data.sources import SourceError, open_source
 from jaxgan.editing import Editor
@@ -62,7 +64,7 @@ def list_portraits(sources: Sequence[str | Path], out: Path) -> tuple[list[Portr
                 continue
             found += [(f"{path}/{name}", PurePosixPath(name).stem, partial(source.read, name)) for name in source.files]
         else:
-            found.append((str(path), path.stem, path.read_bytes))
+            found.append((str(path), path.stem, partial(read_file, path)))
     taken: set[str] = set()
     portraits = []
     for name, stem, read in found:
@@ -82,14 +84,18 @@ def read_keypoints(path: str | Path) -> np.ndarray:
     path = Path(path)
     try:
         if path.suffix.lower() == ".npy":
-            keypoints = np.load(path, allow_pickle=False).astype(np.float32)
+            with path.open("rb") as file:
+                values = np.lib.format.read_array(file, allow_pickle=False)  # np.load would open archives and advise pickle
         elif path.suffix.lower() == ".csv":
-            lines = [line.split(",") for line in path.read_text().splitlines() if line.strip()]
-            keypoints = np.array(lines, np.float32)
+            lines = path.read_text("utf-8-sig").splitlines()  # spreadsheets put a byte order mark before the first number
+            values = np.array([line.split(",") for line in lines if line.strip()], np.float64)
         else:
             raise ValueError("the name must end in .npy or .csv")
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path}: no keypoints: {error}") from None
+        keypoints = as_real(values, "values")
+    except OSError:
+        raise
+    except Exception as error:  # NumPy fails with whatever a damaged header happens to bring about
+        raise ValueError(f"{path}: no keypoints: {one_line(error)}") from None
     if keypoints.shape != (NUM_LANDMARKS, 2):
         raise ValueError(f"{path}: keypoints have shape {list(keypoints.shape)}, not [{NUM_LANDMARKS}, 2]")
     if not np.isfinite(keypoints).all():
@@ -126,11 +132,12 @@ def _edit_batch(
     images, readable = [], []
     for portrait in batch:
         try:
-            image = decode_image(portrait.read())
-        except Exception as error:  # archives fail with whatever their format's module happens to raise
-            yield Failure(portrait.name, getattr(error, "strerror", None) or str(error))
+            images.append(square(decode_image(portrait.read()), editor.resolution, detect))
+        except DetectorError:  # no portrait would fare better
+            raise
+        except Exception as error:  # archives and detectors fail with whatever their modules happen to raise
+            yield Failure(portrait.name, getattr(error, "strerror", None) or one_line(error))
             continue
-        images.append(square(image, editor.resolution, detect))
         readable.append(portrait)
     if not readable:
         return
@@ -209,6 +216,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 1 when anything failed."""
     arguments = parse_args(argv)
+    keep_compiled()
 
     def detect(images: list[np.ndarray]) -> list[np.ndarray | None]:
         return detect_landmarks(images, arguments.detector)

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxgan import checkpoint
 from jaxgan.config import Config, PerceptualConfig
+from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
 from jaxgan.data.drawing import landmarks_from_keypoints
 from jaxgan.data.images import resample, square_box
 from jaxgan.inversion import make_inversion
@@ -107,10 +108,9 @@ class Editor:
         """
         self._require("inverter", self._inverter)
         side = self.resolution
-        left, top, right, bottom = box or [round(share * side) for share in FFHQ_FACE]
-        if not (0 <= left < right <= side and 0 <= top < bottom <= side):
-            raise ValueError(f"box must be (left, top, right, bottom) within {side}x{side} pixels and not empty, got {box}")
-        (inside, _, _), (outside, _, _) = self._prepare(targets), self._prepare(contexts)
+        box = [round(share * side) for share in FFHQ_FACE] if box is None else box
+        left, top, right, bottom = as_box(box, side)
+        (inside, _, _), (outside, _, _) = self._prepare(targets, "target"), self._prepare(contexts, "context")
         if len(inside) != len(outside) and 1 not in (len(inside), len(outside)):
             raise ValueError(f"{len(inside)} targets and {len(outside)} contexts; give as many, or a single one of either")
         mask = np.zeros((side, side, 1), np.uint8)
@@ -135,9 +135,10 @@ class Editor:
           FileNotFoundError: as for `invert`.
         """
         prepared, keypoints = self._prepare_edit(images, keypoints)
+        strength = np.float32(as_number(strength, "strength"))
         latents = self._latents(prepared, None, steps)
         edited = self._in_batches(self._edit_latents, prepared, latents, keypoints)
-        return self.render(latents + np.float32(strength) * (edited - latents))
+        return self._in_batches(self._render, latents + strength * (edited - latents))
 
     def edit_latents(
         self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, latents: np.ndarray | None = None
@@ -150,12 +151,10 @@ class Editor:
             instead.
 
         Raises:
-          ValueError: as for `edit`, or latents of another shape.
+          ValueError: as for `edit`, or latents of another shape or not finite.
         """
         prepared, keypoints = self._prepare_edit(images, keypoints)
-        if latents is None:
-            latents = self._latents(prepared, None, 0)
-        latents = self._check_latents(latents)
+        latents = self._latents(prepared, None, 0) if latents is None else as_latents(latents, self._latent_shape)
         if len(latents) != len(prepared):
             raise ValueError(f"{len(latents)} latents for {len(prepared)} images")
         return self._in_batches(self._edit_latents, prepared, latents, keypoints)
@@ -164,20 +163,23 @@ class Editor:
         """Images uint8 [N, R, R, 3] of latents [N, L, latent], with the generator's fixed noise.
 
         Raises:
-          ValueError: another shape.
+          ValueError: another shape, or values that are not finite.
         """
-        return self._in_batches(self._render, self._check_latents(latents))
+        return self._in_batches(self._render, as_latents(latents, self._latent_shape))
 
     def generate(self, seeds: Sequence[int], truncation: float = 0.7) -> np.ndarray:
         """Portraits uint8 [N, R, R, 3] of nobody, one for each seed, the same whatever the other seeds are.
 
         Args:
-          seeds: integers.
+          seeds: integers from 0 on.
           truncation: psi of the truncation trick on the first 8 layers; 1 for none, 0 for the average face.
+
+        Raises:
+          ValueError: other seeds, or a truncation that is no finite number.
         """
         size = self.config.generator.latent_size
-        z = [np.random.default_rng(seed).standard_normal(size, np.float32) for seed in seeds]
-        psi = np.full(len(z), truncation, np.float32)
+        z = [np.random.default_rng(seed).standard_normal(size, np.float32) for seed in as_seeds(seeds)]
+        psi = np.full(len(z), as_number(truncation, "truncation"), np.float32)
         return self._in_batches(self._generate, np.array(z, np.float32).reshape(-1, size), psi)
 
     @partial(jax.jit, static_argnums=0)
@@ -207,15 +209,15 @@ class Editor:
         encoder_weight: float = 2.0,
     ) -> np.ndarray:
         """Latents of prepared images uint8 [N, R, R, 3], optimised where the masks uint8 [N, R, R, 1] are 1."""
-        if steps < 0:
-            raise ValueError(f"steps must not be negative, got {steps}")
+        steps = as_count(steps, "steps")
+        rate, weight = as_number(learning_rate, "learning_rate"), as_number(encoder_weight, "encoder_weight")
         if steps == 0:
             return self._in_batches(self._invert, images)
         optimise, variables = self._inversion
 
         def run(_: dict, images: np.ndarray, *masks: np.ndarray) -> jax.Array:
             mask = jnp.asarray(masks[0], jnp.float32) if masks else None
-            return optimise(variables, to_float(jnp.asarray(images)), mask, steps, learning_rate, encoder_weight)
+            return optimise(variables, to_float(jnp.asarray(images)), mask, steps, rate, weight)
 
         return self._in_batches(run, images, *(() if masks is None else (masks,)))
 
@@ -242,25 +244,15 @@ class Editor:
         """Mean latent float32 [L, latent] of the generator, to which truncation draws."""
         return np.asarray(self._variables["w_avg"])
 
-    def _check_latents(self, latents: np.ndarray) -> np.ndarray:
-        latents = np.asarray(latents, np.float32)
-        shape = (self.num_layers, self.config.generator.latent_size)
-        if latents.ndim != 3 or latents.shape[1:] != shape:
-            raise ValueError(f"latents must be [N, {shape[0]}, {shape[1]}], got {list(latents.shape)}")
-        return latents
+    @property
+    def _latent_shape(self) -> tuple[int, int]:
+        return self.num_layers, self.config.generator.latent_size
 
     def _prepare_edit(self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images uint8 [N, R, R, 3] and keypoints float32 [N, 68, 2] in their pixels."""
         self._require("encoder of edits", self._encoder)
         prepared, offsets, scales = self._prepare(images)
-        keypoints = np.asarray(keypoints, np.float32)
-        if keypoints.shape == (68, 2):
-            keypoints = np.broadcast_to(keypoints, (len(prepared), 68, 2))
-        if keypoints.shape != (len(prepared), 68, 2):
-            raise ValueError(f"keypoints must be [{len(prepared)}, 68, 2] or [68, 2], got {list(keypoints.shape)}")
-        if not np.isfinite(keypoints).all():
-            raise ValueError("keypoints must be finite")
-        moved = (keypoints - offsets[:, None, :]) * scales[:, None, None]
+        moved = (as_keypoints(keypoints, len(prepared)) - offsets[:, None, :]) * scales[:, None, None]
         return prepared, moved.astype(np.float32)
 
     def _require(self, what: str, network: Any) -> None:
@@ -277,25 +269,17 @@ class Editor:
             results.append(np.asarray(function(self._variables, *padded))[:count])
         return np.concatenate(results)
 
-    def _prepare(self, images: np.ndarray | Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _prepare(
+        self, images: np.ndarray | Sequence[np.ndarray], name: str = "image"
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Images uint8 [N, R, R, 3]; for keypoints, the crop's corner (x, y) [N, 2] and the scale [N]."""
-        if isinstance(images, np.ndarray | jax.Array) and images.ndim == 3:
-            images = images[None]
-        made = [self._prepare_one(np.asarray(image), index) for index, image in enumerate(images)]
+        made = [self._prepare_one(image) for image in as_portraits(images, name)]
         squares = np.array([square for square, _, _ in made], np.uint8)
         squares = squares.reshape(-1, self.resolution, self.resolution, 3)
         offsets = np.array([offset for _, offset, _ in made], np.float32).reshape(-1, 2)
         return squares, offsets, np.array([scale for _, _, scale in made], np.float32)
 
-    def _prepare_one(self, image: np.ndarray, index: int) -> tuple[np.ndarray, tuple[int, int], float]:
-        if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-            raise ValueError(f"image {index} must be [H, W, 3], got {list(image.shape)}")
-        if image.dtype != np.uint8:
-            if not np.issubdtype(image.dtype, np.floating):
-                raise ValueError(f"image {index} must be uint8 or float, got {image.dtype}")
-            if not (np.abs(image) <= 1.0).all():  # NaN too
-                raise ValueError(f"image {index} is float and must lie in [-1, 1], got values outside")
-            image = np.round((image.astype(np.float32) + 1.0) * 127.5).astype(np.uint8)
+    def _prepare_one(self, image: np.ndarray) -> tuple[np.ndarray, tuple[int, int], float]:
         height, width, _ = image.shape
         box = square_box(width, height)
         square = resample(image, self.resolution, self.resolution, box=box)

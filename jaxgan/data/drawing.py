@@ -31,6 +31,7 @@ def _segments() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 _START, _END, _OWNER = _segments()
+_FAR = 1e9  # pixels; squares of much more overflow float32 and would make colours of NaN
 
 
 class Landmarks(NamedTuple):
@@ -61,6 +62,7 @@ def draw_landmarks(keypoints: jax.Array, resolution: int) -> jax.Array:
 
 @partial(jax.jit, static_argnums=1)
 def _draw(keypoints: jax.Array, resolution: int) -> jax.Array:
+    keypoints = jnp.clip(keypoints, -_FAR, _FAR)
     centres = jnp.arange(resolution, dtype=jnp.float32) + 0.5
     image = jnp.zeros((keypoints.shape[0], resolution, resolution, 3), jnp.float32)
     for curve, (_, _, colour) in enumerate(CURVES):

@@ -2,10 +2,13 @@
 
 import io
 import math
+import threading
+import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
@@ -18,8 +21,19 @@ EXTENSIONS = frozenset(
 )
 MIN_SIDE = 16  # px; nothing smaller can hold a face that a detector would find
 MAX_PIXELS = 2**26  # 67 megapixels; larger files are taken for decompression bombs
+MAX_FILE_BYTES = 2**28  # 256 MiB; archives can claim any size, and devices have none
 # Formats that start an interpreter (EPS) or read other files are left out.
 _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+# What turns an image upright, by its EXIF orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class ImageError(ValueError):
@@ -29,30 +43,65 @@ class ImageError(ValueError):
 def decode_image(data: bytes) -> np.ndarray:
     """Decodes an image file of any common format to uint8 [H, W, 3], RGB.
 
-    The EXIF orientation is applied, transparency is composited on white, 16-bit grey is scaled to the full 8-bit
-    range, CMYK is converted without colour management, and of an animation the first frame is taken.
+    The EXIF orientation is applied (a damaged EXIF block is passed over), transparency is composited on white, 16-bit
+    grey is scaled to the full 8-bit range, CMYK is converted without colour management, and of an animation the first
+    frame is taken.
 
     Raises:
         ImageError: The bytes are no image, are damaged, or have fewer than MIN_SIDE pixels a side or more than
             MAX_PIXELS in all.
     """
+    if not data:
+        raise ImageError("unreadable: empty file")
     try:
         Image.init()  # Image.open knows only a few formats before
-        with Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN]) as image:
+        formats = [name for name in _FORMATS if name in Image.OPEN]
+        with _SILENCE, Image.open(io.BytesIO(data), formats=formats) as image:
             width, height = image.size
             if min(width, height) < MIN_SIDE:
-                raise ImageError(f"too small: {width}x{height} px")
+                raise ImageError(f"too small: {width}x{height} px, needs {MIN_SIDE} px a side")
             if width * height > MAX_PIXELS:
-                raise ImageError(f"too large: {width}x{height} px")
-            return np.array(_to_rgb(ImageOps.exif_transpose(image)))
+                raise ImageError(f"too large: {width}x{height} px, more than {MAX_PIXELS} in all")
+            return np.array(_to_rgb(_upright(image)))
     except ImageError:
         raise
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"too large: {_line(error)}") from error
+    except Image.DecompressionBombError as error:  # names a limit of its own
+        raise ImageError(f"too large: more than {MAX_PIXELS} px in all") from error
     except Image.UnidentifiedImageError as error:
         raise ImageError("unreadable: not an image of a known format") from error
     except Exception as error:  # decoders fail with whatever their format module happens to raise
-        raise ImageError(f"unreadable: {_line(error)}") from error
+        raise ImageError(f"unreadable: {one_line(error)}") from error
+
+
+def open_file(path: str | Path) -> BinaryIO:
+    """Opens a file that is to hold an image.
+
+    Raises:
+        ImageError: It is no regular file.
+        OSError: It cannot be opened.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ImageError("unreadable: not a regular file")  # opening a pipe would wait for ever
+    return path.open("rb")
+
+
+def read_limited(file: BinaryIO) -> bytes:
+    """The content of an open file.
+
+    Raises:
+        ImageError: It has more than MAX_FILE_BYTES.
+    """
+    data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise ImageError(f"too large: more than {MAX_FILE_BYTES} bytes")
+    return data
+
+
+def read_file(path: str | Path) -> bytes:
+    """The content of a file that is to hold an image; see open_file and read_limited for what is raised."""
+    with open_file(path) as file:
+        return read_limited(file)
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -63,14 +112,51 @@ def read_image(path: str | Path) -> np.ndarray:
         OSError: The file cannot be read.
     """
     try:
-        return decode_image(Path(path).read_bytes())
+        return decode_image(read_file(path))
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
 
 
-def _line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """The message of an exception on one line."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+class _Silence:
+    """Keeps Pillow's own warnings (damaged metadata, many pixels), which name no file, from standard error.
+
+    Decoders run in several threads: the first one in sets the filter, the last one out takes it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._filters.__exit__(None, None, None)
+
+
+_SILENCE = _Silence()
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says."""
+    image.load()  # metadata may follow the pixels
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # damaged metadata says nothing against the pixels
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -7,9 +7,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from jaxgan.data.images import EXTENSIONS, ImageError
-
-MAX_FILE_BYTES = 2**28  # 256 MiB; archives can claim any size
+from jaxgan.data.images import EXTENSIONS, open_file, read_limited
 
 
 class SourceError(ValueError):
@@ -27,14 +25,11 @@ class Source(NamedTuple):
         """The content of one of the files.
 
         Raises:
-            ImageError: The file is too large.
+            ImageError: The file is too large or no regular file.
             OSError, zipfile.BadZipFile, RuntimeError: It is damaged, encrypted or not to be read.
         """
         with self.open(file) as opened:
-            data = opened.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise ImageError(f"too large: more than {MAX_FILE_BYTES} bytes")
-        return data
+            return read_limited(opened)
 
 
 def open_source(path: str | Path) -> Source:
@@ -66,10 +61,7 @@ def open_source(path: str | Path) -> Source:
 
 
 def _open_file(folder: Path, name: str) -> BinaryIO:
-    path = folder / name
-    if path.exists() and not path.is_file():
-        raise ImageError("unreadable: not a regular file")  # opening a pipe would wait for ever
-    return path.open("rb")
+    return open_file(folder / name)
 
 
 def _is_image(path: PurePosixPath) -> bool:
