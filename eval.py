@@ -19,6 +19,7 @@ import numpy as np
 
 from jaxgan import Editor
 from jaxgan.checkpoint import CheckpointError
+from jaxgan.compilation import keep_compiled
 from jaxgan.data.detection import DETECTORS, detect_landmarks
 from jaxgan.data.pipeline import DatasetInfo, dataset_info, load_split
 from jaxgan.metrics import METRICS, figure, html, measure_all, networks, parse_metrics, report, table1
@@ -141,6 +142,7 @@ def evaluate_all(arguments: argparse.Namespace) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse_args(argv)
+    keep_compiled()
     try:
         paths = evaluate_all(arguments)
     except (OSError, ValueError, CheckpointError) as error:

@@ -102,7 +102,8 @@ class Checkpoints:
             return
         items: dict[str, Any] = {"config": ocp.args.JsonSave({"stage": stage_of(config), "config": to_dict(config)})}
         trees = {"state": state, "model": model, "frozen": frozen}
-        items |= {name: ocp.args.PyTreeSave(tree) for name, tree in trees.items() if tree}  # orbax has no empty items
+        # orbax has no empty items, and of several processes it wants arrays that all of them know
+        items |= {name: ocp.args.PyTreeSave(jax.device_get(tree)) for name, tree in trees.items() if tree}
         self._manager.save(step, args=ocp.args.Composite(**items))
         self._manager.wait_until_finished()
         if jax.process_index() == 0:

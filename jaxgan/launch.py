@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import jax
 from jaxgan import checkpoint
 from jaxgan.atomic import atomic_write
 from jaxgan.checkpoint import CheckpointError, Checkpoints, Loaded
+from jaxgan.compilation import keep_compiled
 from jaxgan.config import Config, ConfigError, override, to_dict
 from jaxgan.data.dataset import Records
 from jaxgan.data.portraits import DatasetError
+from jaxgan.hosts import add_flags, distribute
 from jaxgan.preemption import EXIT_STATUS, Preemption
 from jaxgan.presets import PRESETS, preset
 from jaxgan.train import frozen_variables, images_seen, init_state, phases, train
@@ -34,9 +37,12 @@ DURATIONS = {"run.total_images", "run.tick_images", "run.sample_images", "run.ch
 def main(stage: str, argv: list[str] | None = None) -> int:
     """Runs the training command of a stage; returns the exit status."""
     args = _parse(stage, argv)
+    keep_compiled()
     try:
-        earlier = _load_earlier(stage, args)
-        config = _resolve(stage, args, earlier)
+        distribute(args.coordinator, args.processes, args.process)
+        earlier = load_earlier(stage, args.earlier) if stage in EARLIER else None
+        named = [f"run.dataset={json.dumps(args.dataset)}"] if args.dataset else []
+        config = resolve(stage, args.config, named + args.overrides, earlier, earlier and args.earlier)
         if args.dry_run:
             _describe(stage, config, args, earlier)
         else:
@@ -57,22 +63,30 @@ def _parse(stage: str, argv: list[str] | None) -> argparse.Namespace:
     if stage in EARLIER:
         before = EARLIER[stage]
         parser.add_argument(f"--{before}", required=True, dest="earlier", help=f"working folder of the {before} training")
+    add_flags(parser)
     parser.add_argument("--dry_run", action="store_true", help="print configuration, networks and data, and stop")
     return parser.parse_args(argv)
 
 
-def _load_earlier(stage: str, args: argparse.Namespace) -> Loaded | None:
-    if stage not in EARLIER:
-        return None
-    loaded = checkpoint.load(args.earlier)
+def load_earlier(stage: str, folder: str | Path, load: Callable[[str | Path], Loaded] = checkpoint.load) -> Loaded:
+    """What `load` reads of the run that a stage starts from.
+
+    Raises:
+      CheckpointError: there is none, or it is a run of another stage.
+    """
+    loaded = load(folder)
     if loaded.stage != EARLIER[stage]:
-        raise CheckpointError(f"{args.earlier} is a {loaded.stage} run; training the {stage} starts from {EARLIER[stage]}")
+        raise CheckpointError(f"{folder} is a {loaded.stage} run; training the {stage} starts from {EARLIER[stage]}")
     return loaded
 
 
-def _resolve(stage: str, args: argparse.Namespace, earlier: Loaded | None) -> Config:
-    """The preset, with the networks of the earlier stage, then the flags."""
-    config = preset(args.config, stage)
+def resolve(stage: str, name: str, overrides: list[str], earlier: Loaded | None, source: str | Path | None) -> Config:
+    """The preset of that name, with the networks of the earlier stage (from the folder `source`), then the overrides.
+
+    Raises:
+      ConfigError: its fields fit neither each other, nor the earlier stage, nor the devices.
+    """
+    config = preset(name, stage)
     if stage == "inverter":
         before = earlier.config
         config = dataclasses.replace(config, generator=before.generator, discriminator=before.discriminator)
@@ -81,14 +95,13 @@ def _resolve(stage: str, args: argparse.Namespace, earlier: Loaded | None) -> Co
         config = dataclasses.replace(
             config, generator=before.generator, inverter=before.trunk, stylegan_discriminator=before.discriminator
         )
-    named = [f"run.dataset={json.dumps(args.dataset)}"] if args.dataset else []
-    config = validate(override(config, named + args.overrides))
+    config = validate(override(config, overrides))
     if earlier and config.generator != earlier.config.generator:
-        raise ConfigError(f"generator.* is that of {args.earlier} and cannot be overridden")
+        raise ConfigError(f"generator.* is that of {source} and cannot be overridden")
     critic = {**earlier.frozen, **earlier.model}.get("discriminator") if earlier else None
     if earlier and critic is None and (stage == "inverter" or config.perceptual.network == "discriminator"):
         raise ConfigError(
-            f"{args.earlier} holds no StyleGAN discriminator; choose perceptual.network=none, or vgg16 with its weights"
+            f"{source} holds no StyleGAN discriminator; choose perceptual.network=none, or vgg16 with its weights"
         )
     devices = jax.local_device_count() * jax.process_count()
     for phase in phases(config):
@@ -133,7 +146,7 @@ def _train(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded
     state = init_state(stage, config, earlier)
 
     def read(step: int) -> TrainState:
-        _same_config(config, checkpoints.config(step), args.workdir)
+        same_config(config, checkpoints.config(step), args.workdir)
         return checkpoints.restore_state(step, state)
 
     found = checkpoints.newest(read)
@@ -142,14 +155,15 @@ def _train(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded
         checkpoints.set_aside_after(newest)
         state = found
         print(f"{stage}: going on from {images_seen(config, state):,} images in {args.workdir}", flush=True)
-    with atomic_write(args.workdir / "config.json") as file:
-        file.write(json.dumps({"stage": stage, "config": to_dict(config)}, indent=2).encode())
+    if jax.process_index() == 0:
+        with atomic_write(args.workdir / "config.json") as file:
+            file.write(json.dumps({"stage": stage, "config": to_dict(config)}, indent=2).encode())
     frozen = frozen_variables(stage, earlier)
 
     def save(step: int, state: TrainState, model: dict[str, Any] | None) -> None:
         checkpoints.save(step, config, state, model, frozen)
 
-    with TrainingLog(args.workdir, newest) as log, Preemption() as preemption:
+    with TrainingLog(args.workdir, newest, writes=jax.process_index() == 0) as log, Preemption() as preemption:
         state = train(stage, config, earlier, state, dataset, log, save, preemption.reached)
     if preemption.signal:
         print(f"train_{stage}: {preemption.signal} at step {int(state.step)}: saved; the same command goes on", file=sys.stderr)
@@ -157,13 +171,13 @@ def _train(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded
     return 0
 
 
-def _same_config(config: Config, saved: Config, workdir: Path) -> None:
-    """Refuses to go on with another configuration, durations aside."""
+def same_config(config: Config, saved: Config, folder: Path) -> None:
+    """Raises ConfigError where a run in a folder would go on with another configuration, durations aside."""
     now, before = _flat(to_dict(config)), _flat(to_dict(saved))
     changed = [name for name in now if now[name] != before.get(name) and name not in DURATIONS]
     if changed:
         listed = "; ".join(f"{name} is {before.get(name)!r} there and {now[name]!r} here" for name in changed)
-        raise ConfigError(f"{workdir} was trained with another configuration: {listed}. Choose another --workdir")
+        raise ConfigError(f"{folder} was trained with another configuration: {listed}. Choose another folder")
 
 
 def _flat(values: dict, path: str = "") -> dict[str, Any]:

@@ -62,8 +62,11 @@ def train(
     log: TrainingLog,
     save: Save,
     stop: Callable[[int], bool],
+    due: Callable[[dict], bool] = lambda metrics: False,
 ) -> TrainState:
     """Trains a stage on from `state` (on the host) until its end, or until `stop`, asked after each step, says so.
+
+    `due` has it save at other times than the configuration says; `stop` and `due` are those of training.loop.fit.
 
     Raises:
       DivergedError: a loss is no longer finite.
@@ -112,6 +115,7 @@ def train(
                 save=save_complete,
                 sample=lambda state, sampler=sampler: jax.device_get(sampler(state, for_steps, shown)),
                 stop=stop,
+                due=due,
                 images=seen,
             )
         if images_seen(config, state) < part.total_images:

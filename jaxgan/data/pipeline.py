@@ -4,12 +4,13 @@ A batch is a dict of NumPy arrays: image uint8 [B, R, R, 3] and keypoints float3
 with targets=True also target_keypoints float32 [B, 68, 2], drawn independently.
 
 Streams of batches are endless and decided by their seed: each epoch is a new permutation of the portraits, and each
-portrait is mirrored or not by the toss of a coin. Several processes share a stream: row i of the batch of process p is
-row i * process_count + p of the batch that one process would draw with the size of all of theirs.
+portrait is mirrored or not by the toss of a coin. Several processes share a stream: one after another, their batches are the
+batch that one process would draw with the size of all of theirs.
 """
 
 import itertools
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -55,9 +56,9 @@ def dataset_info(data_dir: str | Path, name: str, resolution: int | None = None)
     try:
         known = {key: info.metadata[key] for key in ("resolution", "detector", "filter", "source", "seed")}
     except KeyError as error:
-        raise DatasetError(f"dataset {name} in {data_dir}: its metadata lacks {error}; prepare it anew") from error
+        raise DatasetError(f"{_where(data_dir, name)}: its metadata lacks {error}; prepare it anew") from error
     if resolution not in (None, known["resolution"]):
-        raise DatasetError(f"dataset {name} in {data_dir}: has {known['resolution']} px, not {resolution} px")
+        raise DatasetError(f"{_where(data_dir, name)}: has {known['resolution']} px, not {resolution} px")
     counts = {f"num_{each}": info.splits[each].num_examples if each in info.splits else 0 for each in ("train", "test")}
     return DatasetInfo(name=name, **known, **counts)
 
@@ -80,7 +81,7 @@ def load_split(
         DatasetError: There is no such dataset or split.
     """
     records, decode = _open_split(data_dir, name, split)
-    rows = list(records.take(-1 if limit is None else limit).map(decode).as_numpy_iterator())
+    rows = list(_read(records.take(-1 if limit is None else limit).map(decode), _where(data_dir, name)))
     images, keypoints = np.stack([row["image"] for row in rows]), np.stack([row["keypoints"] for row in rows])
     return images, keypoints, [row["file"].decode() for row in rows]
 
@@ -119,19 +120,25 @@ def record_batches(
     """
     draws = _Draws(seed, batch_size, start_step, process_index, process_count)
     records, decode = _open_split(data_dir, name, split)
+    where = _where(data_dir, name)
     tf, _ = import_tensorflow()
     count = int(records.cardinality())
     first_epoch, skipped = divmod(start_step * batch_size * process_count, count)
     first_seed = int(np.random.SeedSequence([seed, _ORDER]).generate_state(1, np.uint64)[0] >> 2)
-    window = _shuffle_window(records, count)
+    window = _shuffle_window(records, count, where)
 
     def epoch(number: Any) -> Any:
         return records.shuffle(window, seed=first_seed + number, reshuffle_each_iteration=False)
 
     stream = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(epoch).skip(skipped)
-    stream = stream.shard(process_count, process_index).map(decode, num_parallel_calls=tf.data.AUTOTUNE)
-    batches = stream.batch(batch_size, drop_remainder=True).prefetch(2).as_numpy_iterator()
-    pool = _all_keypoints(records) if targets else None
+    if process_count > 1:
+        # batches of all processes, of which this one decodes its rows
+        rows = slice(process_index * batch_size, (process_index + 1) * batch_size)
+        together = stream.batch(process_count * batch_size)
+        stream = together.map(lambda batch: {name: value[rows] for name, value in batch.items()}).unbatch()
+    stream = stream.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+    batches = _read(stream.batch(batch_size, drop_remainder=True).prefetch(2), where)
+    pool = _all_keypoints(records, where) if targets else None
     portraits = ((batch["image"], batch["keypoints"]) for batch in batches)
     return _batches(portraits, pool, draws, mirror)
 
@@ -229,7 +236,7 @@ class _Draws:
         return coins[self._rows()]
 
     def _rows(self) -> np.ndarray:
-        return np.arange(self.batch_size) * self.process_count + self.process_index
+        return self.process_index * self.batch_size + np.arange(self.batch_size)
 
 
 @lru_cache(maxsize=4)
@@ -265,7 +272,7 @@ def _open_split(data_dir: str | Path, name: str, split: str) -> tuple[Any, Calla
     builder = open_dataset(data_dir, name)
     if split not in builder.info.splits:
         there = ", ".join(sorted(builder.info.splits))
-        raise DatasetError(f"dataset {name} in {data_dir}: no split {split} (there: {there})")
+        raise DatasetError(f"{_where(data_dir, name)}: no split {split} (there: {there})")
     # Caching is left to the operating system: tf.data's warns whenever a stream is not read to its end.
     options = tfds.ReadConfig(try_autocache=False)
     records = builder.as_dataset(split, decoders={"image": tfds.decode.SkipDecoding()}, read_config=options)
@@ -277,14 +284,25 @@ def _open_split(data_dir: str | Path, name: str, split: str) -> tuple[Any, Calla
     return records, decode
 
 
-def _shuffle_window(records: Any, count: int) -> int:
+def _where(data_dir: str | Path, name: str) -> str:
+    return f"dataset {name} in {data_dir}"
+
+
+def _read(dataset: Any, where: str) -> Iterator[Any]:
+    """The elements of a tf.data.Dataset as NumPy arrays; `where` is said in errors."""
+    tf, _ = import_tensorflow()
+    try:
+        yield from dataset.as_numpy_iterator()
+    except tf.errors.OpError as error:
+        reason = re.sub(r"\{\{.*?\}\} |\[Op:.*|\[\[.*", "", error.message.splitlines()[0]).strip()
+        raise DatasetError(f"{where} cannot be read, prepare it anew: {reason}") from error
+
+
+def _shuffle_window(records: Any, count: int, where: str) -> int:
     """How many encoded records fit into _SHUFFLE_BYTES."""
-    sample = [len(record["image"]) for record in records.take(64).as_numpy_iterator()]
+    sample = [len(record["image"]) for record in _read(records.take(64), where)]
     return max(1, min(count, int(_SHUFFLE_BYTES / np.mean(sample))))
 
 
-def _all_keypoints(records: Any) -> np.ndarray:
-    def keypoints(record: Any) -> Any:
-        return record["keypoints"]
-
-    return np.concatenate(list(records.map(keypoints).batch(1024).as_numpy_iterator()))
+def _all_keypoints(records: Any, where: str) -> np.ndarray:
+    return np.concatenate(list(_read(records.map(lambda record: record["keypoints"]).batch(1024), where)))

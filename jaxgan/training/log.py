@@ -16,9 +16,14 @@ from jaxgan.atomic import atomic_write
 class TrainingLog:
     """Writes into a working folder. Scalars go to metrics.jsonl and, where clu is installed, to TensorBoard with the grids."""
 
-    def __init__(self, workdir: str | Path, start_step: int):
-        """Goes on after `start_step`: lines of later steps, which will be trained again, are dropped."""
-        self.workdir = Path(workdir)
+    def __init__(self, workdir: str | Path, start_step: int, writes: bool = True):
+        """Goes on after `start_step`: lines of later steps, which will be trained again, are dropped.
+
+        Where several processes train together, one writes and the logs of the others are silent.
+        """
+        self.workdir, self.writes = Path(workdir), writes
+        if not writes:
+            return
         (self.workdir / "samples").mkdir(parents=True, exist_ok=True)
         metrics = self.workdir / "metrics.jsonl"
         if metrics.exists():
@@ -32,16 +37,20 @@ class TrainingLog:
         return self
 
     def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self._lines.close()
-        if self._summaries:
+        if self.writes:
+            self._lines.close()
+        if self.writes and self._summaries:
             self._summaries.close()
 
     def say(self, text: str) -> None:
         """A line on standard output, at once."""
-        print(text, flush=True)
+        if self.writes:
+            print(text, flush=True)
 
     def scalars(self, step: int, values: Mapping[str, float | None]) -> None:
         """One line of metrics.jsonl."""
+        if not self.writes:
+            return
         self._lines.write(json.dumps({"step": step, **values}) + "\n")
         self._lines.flush()
         if self._summaries:
@@ -50,6 +59,8 @@ class TrainingLog:
 
     def grid(self, step: int, images_seen: int, images: np.ndarray) -> None:
         """A grid of images uint8 [rows, columns, R, R, 3], as samples/IMAGES_SEEN.png and a summary."""
+        if not self.writes:
+            return
         rows, columns, height, width, channels = images.shape
         flat = images.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
         scale = max(1, 64 // height)  # small pictures are enlarged so that a person can judge them

@@ -1,5 +1,6 @@
 """The training loop: ticks, images seen, stopping on NaN. What is trained, saved and shown comes in as callables."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,6 +31,7 @@ def fit(
     save: Callable[[int, TrainState], None],
     sample: Callable[[TrainState], np.ndarray],
     stop: Callable[[int], bool] = lambda done: False,
+    due: Callable[[dict], bool] = lambda metrics: False,
     images: int | None = None,
 ) -> TrainState:
     """Trains until run.total_images have been seen, or until told to stop.
@@ -45,6 +47,8 @@ def fit(
       save: writes a checkpoint, (step, state).
       sample: uint8 grid [rows, columns, R, R, 3] of a state.
       stop: steps done -> whether to save and return now; asked after each step.
+      due: a step's metrics, which may still be in the making -> whether to write metrics, a grid and a checkpoint now, besides
+        those that fall due by images; asked after each step, before `stop`.
       images: seen so far, where earlier steps had other batch sizes; by default state.step * run.batch_size.
 
     Returns:
@@ -59,6 +63,7 @@ def fit(
     total = -((before - run.total_images) // batch_size)
     every = {name: max(1, getattr(run, f"{name}_images") // batch_size) for name in ("tick", "sample", "checkpoint")}
     if done < total:
+        batches = itertools.chain([next(batches)], batches)  # bad data is known before anything is compiled
         log.grid(done, before + done * batch_size, sample(state))
     pending: list[dict] = []
     began = started = time.perf_counter()
@@ -71,9 +76,10 @@ def fit(
             jax.block_until_ready(metrics)
             log.say(f"{stage}: compiled in {time.perf_counter() - began:.0f} s")
             started, timed_from = time.perf_counter(), done
+        now = due(metrics)
         stopped = stop(done)
         last = stopped or done == total
-        if done % every["tick"] == 0 or done % every["checkpoint"] == 0 or last:  # nothing unchecked is saved
+        if done % every["tick"] == 0 or done % every["checkpoint"] == 0 or last or now:  # nothing unchecked is saved
             means = _means(pending)
             pending = []
             elapsed, steps = time.perf_counter() - started, done - timed_from
@@ -83,9 +89,9 @@ def fit(
             log.scalars(done, {"images": seen, "images_per_second": rate and round(rate, 2), **means})
             log.say(_line(stage, seen, before + total * batch_size, rate, means))
             started, timed_from = time.perf_counter(), done
-        if done % every["sample"] == 0 or done == total:
+        if done % every["sample"] == 0 or done == total or now:
             log.grid(done, before + done * batch_size, sample(state))
-        if done % every["checkpoint"] == 0 or last:
+        if done % every["checkpoint"] == 0 or last or now:
             save(done, state)
         if stopped:
             break
