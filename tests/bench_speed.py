@@ -10,7 +10,6 @@ PyTorch, `landmarks` matplotlib. A persistent compilation cache is used by `cach
 
 import argparse
 import dataclasses
-import itertools
 import json
 import os
 import resource
@@ -18,10 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # eval.py is no part of the package
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -30,114 +27,18 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # leaves memory
 import jax
 import jax.numpy as jnp
 import numpy as np
+from bench_measure import BATCH, Args, Step, checkpoints, configs, judged, portraits, report, table, timed
+from bench_peers import landmarks, peer
 
 from jaxgan import Editor
-from jaxgan.checkpoint import Loaded
-from jaxgan.config import AugmentConfig, Config, GrowingConfig, PerceptualConfig, override
-from jaxgan.data import synthetic
-from jaxgan.data.drawing import CURVES, draw_landmarks
 from jaxgan.data.pipeline import array_batches, record_batches
 from jaxgan.models.stylegan import Generator
-from jaxgan.presets import PRESETS, preset
-from jaxgan.train import MODULES, frozen_variables, init_state
-from jaxgan.training import parallel
+from jaxgan.presets import PRESETS
+from jaxgan.train import MODULES, init_state
 
-BATCH = 16  # images a call outside of training
 STEPS = 20  # of optimised inversion
 PAIRS = 16  # of the evaluation
 DEVICES = (1, 2, 4)
-TARGETS = {"landmarks": 100.0, "pipeline": 5.0, "peer": 2.0}  # times as fast as what it is compared with
-DTYPES = {
-    "stylegan": ("generator", "discriminator"),
-    "inverter": ("generator", "discriminator", "trunk"),
-    "editor": ("generator", "discriminator", "inverter", "encoder.trunk", "stylegan_discriminator"),
-}
-
-Args = argparse.Namespace
-
-
-def timed(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Median seconds of each call, taking turns, after two rounds that warm up."""
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(repeats + 2):
-        for name, call in calls.items():
-            started = time.perf_counter()
-            jax.block_until_ready(call())
-            seconds[name].append(time.perf_counter() - started)
-    return {name: float(np.median(each[2:])) for name, each in seconds.items()}
-
-
-def table(header: str, rows: Iterable[Sequence[Any]]) -> None:
-    """Prints a Markdown table; header cells are separated by "|"."""
-    cells = [header.split("|"), ["---"] * (header.count("|") + 1), *rows]
-    for row in cells:
-        print("| " + " | ".join(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row) + " |", flush=True)
-
-
-def report(calls: dict[str, tuple[int, Callable[[], Any]]], repeats: int) -> None:
-    """A table of calls that make so many images each."""
-    seconds = timed({name: call for name, (_, call) in calls.items()}, repeats)
-    table("what|images/s|ms", ((name, calls[name][0] / each, each * 1e3) for name, each in seconds.items()))
-
-
-def judged(ratio: float, what: str) -> str:
-    """A ratio beside its target."""
-    return f"{ratio:.2f}x: {'pass' if ratio >= TARGETS[what] else 'miss'} (target {TARGETS[what]:g}x)"
-
-
-def configs(args: Args) -> dict[str, Config]:
-    """The three stages of the preset, without growing, in the asked type, with no need for weights from elsewhere."""
-    made: dict[str, Config] = {}
-    for stage, parts in DTYPES.items():
-        config = override(preset(args.preset, stage), [f"{part}.dtype={args.dtype}" for part in parts])
-        if stage == "stylegan":
-            config = dataclasses.replace(config, growing=GrowingConfig())
-        elif config.perceptual.network == "vgg16":
-            config = dataclasses.replace(config, perceptual=PerceptualConfig(network="discriminator", weight=0.1))
-        made[stage] = config
-    return made
-
-
-def checkpoints(made: dict[str, Config]) -> dict[str, Loaded]:
-    """What the checkpoint of each stage would hold before its first step."""
-    found: dict[str, Loaded] = {}
-    earlier = None
-    for stage, config in made.items():
-        model = MODULES[stage].inference_variables(init_state(stage, config, earlier))
-        found[stage] = earlier = Loaded(0, stage, config, model, frozen_variables(stage, earlier))
-    return found
-
-
-def portraits(count: int, resolution: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Procedural portraits: images, keypoints and names."""
-    return *synthetic.portraits(0, range(count), resolution), [synthetic.record_name(0, i) for i in range(count)]
-
-
-def training_batch(config: Config) -> dict[str, np.ndarray]:
-    images, keypoints, _ = portraits(config.run.batch_size, config.generator.resolution)
-    return {"image": images, "keypoints": keypoints, "target_keypoints": keypoints[::-1].copy()}
-
-
-class Step:
-    """A compiled training step; each call goes on from the state of the one before."""
-
-    def __init__(self, stage: str, config: Config, earlier: Loaded | None, r1: bool):
-        weight = 0.5 * config.r1_gamma * config.r1_interval if r1 else 0.0
-        self.state = parallel.replicate(init_state(stage, config, earlier))
-        self.frozen = parallel.replicate(frozen_variables(stage, earlier))
-        self.batch = parallel.put(training_batch(config))
-        started = time.perf_counter()
-        lowered = parallel.pmap_step(MODULES[stage].make_train_step(config, weight)).lower(self.state, self.frozen, self.batch)
-        traced = time.perf_counter()
-        self.step = lowered.compile()
-        self.trace_seconds, self.compile_seconds = traced - started, time.perf_counter() - traced
-        cost = self.step.cost_analysis()
-        cost = cost[0] if isinstance(cost, list) else cost
-        self.gflop = (cost or {}).get("flops", float("nan")) * jax.local_device_count() / 1e9
-
-    def __call__(self) -> dict[str, jax.Array]:
-        self.state, metrics = self.step(self.state, self.frozen, self.batch)
-        return metrics
 
 
 def rates(args: Args) -> None:
@@ -226,44 +127,6 @@ def edit(args: Args) -> None:
     report(calls, args.repeats)
 
 
-def landmarks(args: Args) -> None:
-    """Landmark images at the preset's resolution: the compiled drawing, and matplotlib drawing the same lines one by one."""
-    import matplotlib.figure
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    side = configs(args)["stylegan"].generator.resolution
-    _, keypoints, _ = portraits(BATCH, side)
-    placed = jnp.asarray(keypoints)
-
-    def blank() -> tuple[FigureCanvasAgg, list]:
-        # at 72 dots an inch a point is a pixel
-        figure = matplotlib.figure.Figure(figsize=(side / 72, side / 72), dpi=72, facecolor="black")
-        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, side), ylim=(side, 0))
-        axes.set_axis_off()
-        colours = [tuple(value / 255 for value in colour) for _, _, colour in CURVES]
-        return FigureCanvasAgg(figure), [axes.plot([], [], color=colour, linewidth=1)[0] for colour in colours]
-
-    kept = blank()
-
-    def draw(points: np.ndarray, anew: bool) -> np.ndarray:
-        canvas, lines = blank() if anew else kept
-        for line, (own, closed, _) in zip(lines, CURVES, strict=True):
-            line.set_data(*points[[*own, own[0]] if closed else [*own]].T)
-        canvas.draw()
-        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-    def plotted(anew: bool) -> np.ndarray:
-        return np.stack([draw(points, anew) for points in keypoints])
-
-    ours, anew, reused = "compiled", "matplotlib, a figure each", "matplotlib, one figure kept"
-    calls = {ours: partial(draw_landmarks, placed, side), anew: partial(plotted, True), reused: partial(plotted, False)}
-    seconds = timed(calls, args.repeats)
-    ratios = {name: "" if name == ours else judged(each / seconds[ours], "landmarks") for name, each in seconds.items()}
-    table("drawing|images/s|ours is", ((name, BATCH / each, ratios[name]) for name, each in seconds.items()))
-    drawn, theirs = np.asarray(calls[ours]()), plotted(False) / 255
-    print(f"\n{side}x{side}; correlation of the two drawings' pixels {np.corrcoef(drawn.ravel(), theirs.ravel())[0, 1]:.3f}")
-
-
 def pipeline(args: Args) -> None:
     """Batches with targets, from records and from arrays, against the fastest training step."""
     config = configs(args)["editor"]
@@ -312,56 +175,6 @@ def evaluation(args: Args) -> None:
     medians = {name: float(np.median(each[1:])) for name, each in seconds.items()}
     rows = [(name, PAIRS / each, each * 1e3, notes.get(name, "")) for name, each in medians.items()]
     table("metric, in this order|pairs/s|ms|not taken", [*rows, ("all", PAIRS / sum(medians.values()), "", "")])
-
-
-def peer(args: Args) -> None:
-    """The StyleGAN's step with R1, and its synthesis, beside PyTorch in several forms; the fastest of them counts.
-
-    "fused" computes rescaling convolutions as one of 4x4, "channels last" is PyTorch's memory format of that name.
-    """
-    import torch
-    import torch_stylegan
-
-    config = dataclasses.replace(configs(args)["stylegan"], augment=AugmentConfig())
-    device = "cuda" if jax.default_backend() == "gpu" and torch.cuda.is_available() else "cpu"
-    torch.set_float32_matmul_precision("high")  # on GPUs JAX rounds factors too
-    torch.backends.cudnn.benchmark = True
-    weight, batch = 0.5 * config.r1_gamma, config.run.batch_size
-    images = torch.from_numpy(training_batch(config)["image"].transpose(0, 3, 1, 2).copy()).to(device)
-    z = np.random.default_rng(0).standard_normal((BATCH, config.generator.latent_size), np.float32)
-    variables = MODULES["stylegan"].inference_variables(init_state("stylegan", config, None))["generator"]
-    latents, render = jnp.asarray(z), jax.jit(Generator(config.generator).apply)
-    every_step = dataclasses.replace(config, r1_interval=1)
-    training: dict[str, Callable[[], Any]] = {"ours": Step("stylegan", every_step, None, True)}
-    rendering: dict[str, Callable[[], Any]] = {"ours": lambda: render(variables, latents)}
-
-    def finished(threads: int, call: Callable[[], Any]) -> None:
-        torch.set_num_threads(threads)
-        call()
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    def synthesise(trainer: torch_stylegan.Trainer) -> None:
-        with torch.inference_mode():
-            trainer.generator(torch.from_numpy(z).to(device))
-
-    # where other programs take cores, PyTorch's threads wait for each other and one alone is faster
-    default = torch.get_num_threads()
-    for fused, last in itertools.product((True, False), repeat=2):
-        trainer = torch_stylegan.Trainer(config, device, fused, last)
-        for threads in sorted({default, 1} if device == "cpu" else {default}):
-            name = f"PyTorch, {'fused' if fused else 'plain'}, channels {'last' if last else 'first'}, {threads} threads"
-            training[name] = partial(finished, threads, partial(trainer.step, images, weight))
-            rendering[name] = partial(finished, threads, partial(synthesise, trainer))
-    rows = []
-    for what, calls, count in (("training step with R1", training, batch), ("z to images", rendering, BATCH)):
-        seconds = timed(calls, args.repeats)
-        fastest = min(each for name, each in seconds.items() if name != "ours")
-        for name, each in seconds.items():
-            verdict = judged(fastest / each, "peer") if name == "ours" else ""
-            rows.append((what, name, count / each, each * 1e3, verdict))
-    table("what|who|images/s|ms|ours / fastest of theirs", rows)
-    print(f"\nPyTorch {torch.__version__} on {device}, {default} threads by default")
 
 
 def worker(args: Args) -> None:

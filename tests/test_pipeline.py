@@ -1,6 +1,7 @@
 """Batches: every portrait once an epoch, streams that resume and split exactly, mirroring, prefetching."""
 
 import itertools
+import shutil
 import threading
 
 import numpy as np
@@ -218,3 +219,25 @@ def test_closing_prefetch_stops_its_thread():
     assert next(batches) == 0 and len(running()) == 1
     batches.close()
     assert running() == []
+
+
+@pytest.mark.parametrize("damage", ["cut off", "changed", "gone"])
+def test_unreadable_records_are_named(data_dir, tmp_path, damage):
+    shutil.copytree(data_dir / "faces", tmp_path / "faces")
+    (file,) = (tmp_path / "faces").rglob("*train*tfrecord*")
+    content = bytearray(file.read_bytes())
+    if damage == "gone":
+        file.unlink()
+    elif damage == "cut off":
+        file.write_bytes(content[:-100])
+    else:
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    for read in (
+        lambda: next(record_batches(tmp_path, "faces", "train", 4, seed=0)),
+        lambda: next(record_batches(tmp_path, "faces", "train", 4, seed=0, targets=True)),
+        lambda: load_split(tmp_path, "faces", "train"),
+    ):
+        with pytest.raises(DatasetError, match=r"dataset faces in .* cannot be read, prepare it anew: \S+") as error:
+            read()
+        assert "\n" not in str(error.value)
