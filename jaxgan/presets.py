@@ -129,10 +129,12 @@ def portrait128() -> dict[str, Config]:
 
 
 def demo() -> dict[str, Config]:
-    """`small` at 32x32 with half the feature maps, grown from 16x16, for a demo of ten minutes on two CPU cores."""
-    images = {"stylegan": 64_000, "inverter": 18_000, "editor": 14_000}
-    steady = {"batch_sizes": (16, 16), "learning_rates": (2e-3, 2e-3)}
-    growing = GrowingConfig(start=16, fade_images=8_000, stable_images=20_000, **steady)
+    """`small` at 32x32 with half the feature maps, shortened so that the whole demo takes ten minutes on two CPU cores.
+
+    Its editor closes the cycle on images: that makes up for what so short an inverter training leaves undone, where a cycle of
+    latents needs twice the images to come as close to the true pictures.
+    """
+    images = {"stylegan": 60_000, "inverter": 15_000, "editor": 8_000}
     often = {"tick_images": 2_000, "sample_images": 8_000, "checkpoint_images": 16_000}
     narrow = [f"{name}.fmap_base=512" for name in ("generator", "discriminator")]
 
@@ -142,7 +144,8 @@ def demo() -> dict[str, Config]:
         return replace(override(config, ["generator.resolution=32", *fields]), run=run)
 
     configs = {stage: shortened(stage, config) for stage, config in small().items()}
-    return {**configs, "stylegan": replace(configs["stylegan"], growing=growing)}
+    faster = AdamConfig(learning_rate=2e-3, decay=0.5)
+    return {**configs, "editor": replace(configs["editor"], cycle="image", adam=faster)}
 
 
 def tiny() -> dict[str, Config]:
