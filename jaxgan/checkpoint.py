@@ -97,6 +97,9 @@ class Checkpoints:
         """Writes the checkpoint of a step and returns when it is on disk; a step saved before is left as it is.
 
         Without a state it can be used but not trained further, without a model trained further but not used.
+
+        Raises:
+          CheckpointError: it could not be written.
         """
         if step in self._manager.all_steps():
             return
@@ -104,13 +107,17 @@ class Checkpoints:
         trees = {"state": state, "model": model, "frozen": frozen}
         # orbax has no empty items, and of several processes it wants arrays that all of them know
         items |= {name: ocp.args.PyTreeSave(jax.device_get(tree)) for name, tree in trees.items() if tree}
-        self._manager.save(step, args=ocp.args.Composite(**items))
-        self._manager.wait_until_finished()
-        if jax.process_index() == 0:
-            folder = self.folder / str(step)
-            listed = json.dumps(_digests(folder), indent=1).encode()
-            with atomic_write(folder / LISTED) as file:
-                file.write(listed)
+        folder = self.folder / str(step)
+        try:
+            self._manager.save(step, args=ocp.args.Composite(**items))
+            self._manager.wait_until_finished()
+            if jax.process_index() == 0:
+                listed = json.dumps(_digests(folder), indent=1).encode()
+                with atomic_write(folder / LISTED) as file:
+                    file.write(listed)
+        except Exception as error:  # each layer below has a type of its own for a full disk
+            reason = next(iter(str(error).splitlines()), type(error).__name__)[:300]
+            raise CheckpointError(f"{folder} could not be written, earlier checkpoints are as they were: {reason}") from error
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices(f"checkpoint {step}")
 

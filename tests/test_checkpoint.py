@@ -1,5 +1,7 @@
 """Checkpoints: what was written comes back, damage is found and named, and an older checkpoint takes the place."""
 
+import errno
+import os
 import shutil
 
 import jax
@@ -140,3 +142,14 @@ def test_no_pickles_are_written(saved):
     for path in files_of(saved):
         assert not path.read_bytes().startswith(b"\x80")  # the first byte of a pickle of protocol 2 and later
         assert path.suffix not in (".pkl", ".pickle")
+
+
+def test_a_full_disk_is_named_and_hides_nothing(workdir, monkeypatch):
+    def full(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "atomic_write", full)
+        with pytest.raises(CheckpointError, match="checkpoints/7 could not be written, .*: .*No space left on device"):
+            Checkpoints(workdir).save(7, CONFIG, state_of(7), None, {})
+    assert checkpoint.load(workdir).step == 5

@@ -64,7 +64,8 @@ def fit(
     every = {name: max(1, getattr(run, f"{name}_images") // batch_size) for name in ("tick", "sample", "checkpoint")}
     if done < total:
         batches = itertools.chain([next(batches)], batches)  # bad data is known before anything is compiled
-        log.grid(done, before + done * batch_size, sample(state))
+        if before + done * batch_size == 0:
+            log.grid(0, 0, sample(state))
     pending: list[dict] = []
     began = started = time.perf_counter()
     first = timed_from = done
