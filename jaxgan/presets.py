@@ -134,7 +134,7 @@ def demo() -> dict[str, Config]:
     Its editor closes the cycle on images: that makes up for what so short an inverter training leaves undone, where a cycle of
     latents needs twice the images to come as close to the true pictures.
     """
-    images = {"stylegan": 60_000, "inverter": 15_000, "editor": 8_000}
+    images = {"stylegan": 42_000, "inverter": 12_000, "editor": 7_000}
     often = {"tick_images": 2_000, "sample_images": 8_000, "checkpoint_images": 16_000}
     narrow = [f"{name}.fmap_base=512" for name in ("generator", "discriminator")]
 
