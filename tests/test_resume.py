@@ -1,6 +1,6 @@
 """Trainings that are killed, preempted or shared by two processes end as those that are not.
 
-JAXGAN_KILLS=20 kills each stage twenty times instead of twice.
+JAXGAN_KILLS=20 kills each stage twenty times instead of once.
 """
 
 import json
@@ -28,7 +28,7 @@ DATASET = "procedural"
 EARLIER = {"stylegan": (), "inverter": ("stylegan",), "editor": ("inverter",)}
 IMAGES = 320  # 40 steps, with a checkpoint every second one
 LONG = [f"run.{name}_images=800000" for name in ("total", "checkpoint", "sample")]
-KILLS = int(os.environ.get("JAXGAN_KILLS", "2"))
+KILLS = int(os.environ.get("JAXGAN_KILLS", "1"))
 
 
 def flags(home, stage, workdir, *more):
