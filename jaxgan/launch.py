@@ -48,7 +48,8 @@ def main(stage: str, argv: list[str] | None = None) -> int:
         else:
             return _train(stage, config, args, earlier)
     except (ConfigError, CheckpointError, DatasetError, DivergedError, OSError, ValueError) as error:
-        print(f"train_{stage}: {error}", file=sys.stderr)
+        nameless = isinstance(error, OSError) and error.filename is None  # as of a disk that fills up while it is written to
+        print(f"train_{stage}: {f'{args.workdir}: ' if nameless else ''}{error}", file=sys.stderr)
         return 1
     return 0
 

@@ -89,13 +89,13 @@ def assert_same_run(home, stage, found):
 
 @pytest.mark.parametrize("stage", EARLIER)
 def test_killed_at_any_moment_it_ends_as_if_nothing_had_happened(home, tmp_path, stage):
-    dice, kills = random.Random(stage), 0
+    dice, kills, number = random.Random(stage), 0, 0
     while kills < KILLS:
-        workdir = tmp_path / str(kills)
+        workdir, number = tmp_path / str(number), number + 1
         while True:  # the same command again and again, until it is through
             process = start(home, stage, workdir)
-            seen = max([int(path.name) for path in workdir.glob("checkpoints/*") if path.name.isdigit()], default=0)
-            if wait_for(process, dice.uniform(seen * 8, 1.2 * IMAGES)) and kills < KILLS:
+            seen = 8 * max([int(path.name) for path in workdir.glob("checkpoints/*") if path.name.isdigit()], default=0)
+            if kills < KILLS and wait_for(process, dice.uniform(seen, IMAGES)):
                 try:
                     process.wait(dice.uniform(0, 0.3))  # in the middle of a step, a save or a grid
                 except subprocess.TimeoutExpired:
