@@ -26,6 +26,7 @@ from jaxgan.data.portraits import DatasetError, import_tensorflow, open_dataset
 Batch = dict[str, np.ndarray]
 Placed = TypeVar("Placed")
 
+DECODERS = 4  # images decoded at the same time
 _SHUFFLE_BYTES = 2**30  # memory for shuffling; larger datasets are shuffled within a moving window of this size
 # Independent random streams of one seed.
 _ORDER, _MIRROR, _TARGET_ORDER, _TARGET_MIRROR = range(4)
@@ -136,8 +137,10 @@ def record_batches(
         rows = slice(process_index * batch_size, (process_index + 1) * batch_size)
         together = stream.batch(process_count * batch_size)
         stream = together.map(lambda batch: {name: value[rows] for name, value in batch.items()}).unbatch()
-    stream = stream.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
-    batches = _read(stream.batch(batch_size, drop_remainder=True).prefetch(2), where)
+    stream = stream.map(decode, num_parallel_calls=DECODERS)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # its thread keeps a stream from being closed for up to a minute
+    batches = _read(stream.batch(batch_size, drop_remainder=True).prefetch(2).with_options(options), where)
     pool = _all_keypoints(records, where) if targets else None
     portraits = ((batch["image"], batch["keypoints"]) for batch in batches)
     return _batches(portraits, pool, draws, mirror)
