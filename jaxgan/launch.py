@@ -37,9 +37,9 @@ DURATIONS = {"run.total_images", "run.tick_images", "run.sample_images", "run.ch
 def main(stage: str, argv: list[str] | None = None) -> int:
     """Runs the training command of a stage; returns the exit status."""
     args = _parse(stage, argv)
-    keep_compiled()
     try:
         distribute(args.coordinator, args.processes, args.process)
+        keep_compiled()
         earlier = load_earlier(stage, args.earlier) if stage in EARLIER else None
         named = [f"run.dataset={json.dumps(args.dataset)}"] if args.dataset else []
         config = resolve(stage, args.config, named + args.overrides, earlier, earlier and args.earlier)

@@ -11,7 +11,7 @@ from jaxgan.presets import preset
 from jaxgan.train import MODULES
 from jaxgan.training import inverter, parallel, stylegan
 
-SEEDS, STEPS = range(5), 40
+SEEDS, STEPS = range(5), 30
 
 
 def in_bfloat16(config):
@@ -56,7 +56,7 @@ def losses(stage, config, data, earlier):
     return {name: np.array([each[name] for each in means]) for name in means[0]}
 
 
-@pytest.mark.parametrize("stage", MODULES)
+@pytest.mark.parametrize("stage", ["stylegan", "editor"])  # the inverter's networks are in them
 def test_bfloat16_changes_a_loss_less_than_another_seed_does(stage, data, earlier):
     config = override(preset("tiny", stage), ["run.batch_size=8"])
     single, half = (losses(stage, each, data, earlier) for each in (config, in_bfloat16(config)))

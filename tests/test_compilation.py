@@ -1,0 +1,30 @@
+"""What is compiled is kept for accelerators, and where the user says so."""
+
+import jax
+import pytest
+
+from jaxgan.compilation import keep_compiled
+
+
+@pytest.fixture
+def no_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("JAXGAN_CACHE", str(tmp_path))
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", None)
+    yield tmp_path
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
+def test_kept_in_the_cache_folder_on_accelerators_only(no_folder, monkeypatch):
+    keep_compiled()
+    assert jax.config.jax_compilation_cache_dir is None
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    keep_compiled()
+    assert jax.config.jax_compilation_cache_dir == str(no_folder / "compiled")
+
+
+def test_a_folder_of_the_users_stays(no_folder, monkeypatch):
+    jax.config.update("jax_compilation_cache_dir", "theirs")
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    keep_compiled()
+    assert jax.config.jax_compilation_cache_dir == "theirs"
