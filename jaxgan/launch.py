@@ -24,7 +24,7 @@ from jaxgan.hosts import add_flags, distribute
 from jaxgan.preemption import EXIT_STATUS, Preemption
 from jaxgan.presets import PRESETS, preset
 from jaxgan.train import frozen_variables, images_seen, init_state, phases, train
-from jaxgan.training.log import TrainingLog
+from jaxgan.training.log import SilentLog, TrainingLog
 from jaxgan.training.loop import DivergedError
 from jaxgan.training.state import TrainState
 from jaxgan.validation import validate
@@ -156,7 +156,8 @@ def _train(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded
         checkpoints.set_aside_after(newest)
         state = found
         print(f"{stage}: going on from {images_seen(config, state):,} images in {args.workdir}", flush=True)
-    if jax.process_index() == 0:
+    writes = jax.process_index() == 0
+    if writes:
         with atomic_write(args.workdir / "config.json") as file:
             file.write(json.dumps({"stage": stage, "config": to_dict(config)}, indent=2).encode())
     frozen = frozen_variables(stage, earlier)
@@ -164,7 +165,7 @@ def _train(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded
     def save(step: int, state: TrainState, model: dict[str, Any] | None) -> None:
         checkpoints.save(step, config, state, model, frozen)
 
-    with TrainingLog(args.workdir, newest, writes=jax.process_index() == 0) as log, Preemption() as preemption:
+    with TrainingLog(args.workdir, newest) if writes else SilentLog() as log, Preemption() as preemption:
         state = train(stage, config, earlier, state, dataset, log, save, preemption.reached)
     if preemption.signal:
         print(f"train_{stage}: {preemption.signal} at step {int(state.step)}: saved; the same command goes on", file=sys.stderr)

@@ -10,27 +10,27 @@ EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: not done, run it again
 
 
 class Preemption:
-    """Context in which SIGTERM and SIGINT do not end the process at once."""
+    """Context in which SIGTERM does not end the process at once."""
 
     def __init__(self) -> None:
         self.signal = ""  # name of the signal that has come
-        self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> "Preemption":
-        # Of several processes each must stop at the same step; jax.distributed listens for SIGTERM and agrees on one.
-        kinds = [signal.SIGTERM] if jax.process_count() == 1 else []
-        self._before = {kind: signal.signal(kind, self._note) for kind in kinds}
+        # Of several processes each must stop at the same step: there jax.distributed listens for SIGTERM, and agrees on one.
+        self._alone = jax.process_count() == 1
+        if self._alone:
+            self._before = signal.signal(signal.SIGTERM, self._note)
         return self
 
     def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        if self._alone:
+            signal.signal(signal.SIGTERM, self._before)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal = signal.Signals(number).name
 
     def reached(self, step: int) -> bool:
         """Whether to stop after this step."""
-        if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
+        if not self._alone and multihost_utils.reached_preemption_sync_point(step):
             self.signal = signal.SIGTERM.name
         return bool(self.signal)

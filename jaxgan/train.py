@@ -22,9 +22,8 @@ from jaxgan.weights.vgg16 import load_vgg16
 MODULES: dict[str, ModuleType] = {"stylegan": stylegan, "inverter": inverter, "editor": editor}
 GRID_PORTRAITS = 8  # columns of the sample grids of inverter and editor
 
-Save = Callable[
-    [int, TrainState, dict[str, Any] | None], None
-]  # step, state, and the variables for inference once there are any
+# (step, state, the variables for inference or None while a network still grows)
+Save = Callable[[int, TrainState, dict[str, Any] | None], None]
 
 
 def init_state(stage: str, config: Config, earlier: Loaded | None) -> TrainState:
@@ -81,7 +80,13 @@ def train(
         for_steps = {**for_steps, "vgg16": load_vgg16(config.perceptual.vgg16_weights)}
     for_steps = parallel.replicate(for_steps)
     shown = {} if stage == "stylegan" else _shown(dataset)
-    state = parallel.replicate(state)
+    state, stopped = parallel.replicate(state), False
+
+    def stop_now(done: int) -> bool:
+        nonlocal stopped
+        stopped = stop(done)
+        return stopped
+
     for phase in phases(config):
         name, part, seen, own = stage, run, images_seen(config, state), ()
         if phase:
@@ -118,12 +123,12 @@ def train(
                 log=log,
                 save=save_complete,
                 sample=lambda state, sampler=sampler: jax.device_get(sampler(state, for_steps, shown)),
-                stop=stop,
+                stop=stop_now,
                 due=due,
                 images=seen,
             )
-        if images_seen(config, state) < part.total_images:
-            break  # stopped
+        if stopped:
+            break
     return state
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from without_tensorflow import WITHOUT_TENSORFLOW
 
 ROOT = Path(__file__).parents[1]
 
@@ -108,15 +109,9 @@ def test_only_one_file_names_pmap_and_one_names_orbax():
         assert users == {home}
 
 
-STEP_WITHOUT_TENSORFLOW = """
-import sys
-
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("tensorflow", "tensorflow_datasets", "clu", "torch", "dlib"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Refuse())
+STEP_WITHOUT_TENSORFLOW = (
+    WITHOUT_TENSORFLOW
+    + """
 import numpy as np
 from jaxgan.data.pipeline import array_batches, prefetch
 from jaxgan.presets import preset
@@ -135,6 +130,7 @@ with TrainingLog(sys.argv[1], 0) as log:
         sample=lambda state: stylegan.make_sampler(config)(state, {}, {}).__array__(),
     )
 """
+)
 
 
 def test_training_runs_without_tensorflow_and_clu(tmp_path):

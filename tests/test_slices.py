@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from without_tensorflow import WITHOUT_TENSORFLOW
 
 from jaxgan import Editor, checkpoint, compact, slices
 from jaxgan.checkpoint import CheckpointError, Checkpoints, DamagedError
@@ -266,18 +267,13 @@ def test_the_clock_leaves_time_for_the_last_save(monkeypatch):
     assert len(saves) == 5 and all(118 < b - a < 130 for a, b in zip(saves[:-2], saves[1:-1], strict=True))
 
 
-COMMAND_WITHOUT_TENSORFLOW = """
-import sys
-
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("tensorflow", "tensorflow_datasets", "clu", "torch", "dlib"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Refuse())
+COMMAND_WITHOUT_TENSORFLOW = (
+    WITHOUT_TENSORFLOW
+    + """
 from jaxgan import slices
 sys.exit(slices.main(sys.argv[1:]))
 """
+)
 
 
 def test_without_tensorflow_a_slice_ends_in_time_and_sigterm_saves(packed, tmp_path):

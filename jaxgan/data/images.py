@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image, ImageOps
 
 FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
@@ -24,16 +24,6 @@ MAX_PIXELS = 2**26  # 67 megapixels; larger files are taken for decompression bo
 MAX_FILE_BYTES = 2**28  # 256 MiB; archives can claim any size, and devices have none
 # Formats that start an interpreter (EPS) or read other files are left out.
 _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-# What turns an image upright, by its EXIF orientation.
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class ImageError(ValueError):
@@ -151,12 +141,11 @@ _SILENCE = _Silence()
 
 def _upright(image: Image.Image) -> Image.Image:
     """The image turned as its EXIF orientation says."""
-    image.load()  # metadata may follow the pixels
+    image.load()  # so that damaged pixels are told from damaged metadata, which may follow them
     try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+        return ImageOps.exif_transpose(image)
     except Exception:  # damaged metadata says nothing against the pixels
         return image
-    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

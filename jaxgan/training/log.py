@@ -16,14 +16,9 @@ from jaxgan.atomic import atomic_write
 class TrainingLog:
     """Writes into a working folder. Scalars go to metrics.jsonl and, where clu is installed, to TensorBoard with the grids."""
 
-    def __init__(self, workdir: str | Path, start_step: int, writes: bool = True):
-        """Goes on after `start_step`: lines of later steps, which will be trained again, are dropped.
-
-        Where several processes train together, one writes and the logs of the others are silent.
-        """
-        self.workdir, self.writes = Path(workdir), writes
-        if not writes:
-            return
+    def __init__(self, workdir: str | Path, start_step: int):
+        """Goes on after `start_step`: lines of later steps, which will be trained again, are dropped."""
+        self.workdir = Path(workdir)
         (self.workdir / "samples").mkdir(parents=True, exist_ok=True)
         metrics = self.workdir / "metrics.jsonl"
         if metrics.exists():
@@ -37,20 +32,16 @@ class TrainingLog:
         return self
 
     def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        if self.writes:
-            self._lines.close()
-        if self.writes and self._summaries:
+        self._lines.close()
+        if self._summaries:
             self._summaries.close()
 
     def say(self, text: str) -> None:
         """A line on standard output, at once."""
-        if self.writes:
-            print(text, flush=True)
+        print(text, flush=True)
 
     def scalars(self, step: int, values: Mapping[str, float | None]) -> None:
         """One line of metrics.jsonl."""
-        if not self.writes:
-            return
         self._lines.write(json.dumps({"step": step, **values}) + "\n")
         self._lines.flush()
         if self._summaries:
@@ -59,8 +50,6 @@ class TrainingLog:
 
     def grid(self, step: int, images_seen: int, images: np.ndarray) -> None:
         """A grid of images uint8 [rows, columns, R, R, 3], as samples/IMAGES_SEEN.png and a summary."""
-        if not self.writes:
-            return
         rows, columns, height, width, channels = images.shape
         flat = images.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
         scale = max(1, 64 // height)  # small pictures are enlarged so that a person can judge them
@@ -69,6 +58,25 @@ class TrainingLog:
         if self._summaries:
             self._summaries.write_images(step, {"samples": flat[None]})
             self._summaries.flush()
+
+
+class SilentLog(TrainingLog):
+    """Writes and says nothing: for all but one of several processes that train together."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def scalars(self, step: int, values: Mapping[str, float | None]) -> None:
+        """Nothing."""
+
+    def grid(self, step: int, images_seen: int, images: np.ndarray) -> None:
+        """Nothing."""
 
 
 def _step_of(line: str) -> float:
