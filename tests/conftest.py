@@ -1,12 +1,25 @@
-"""Strict JAX for all tests: no silent promotion of types or ranks, and four CPU devices."""
+"""Strict JAX for all tests: no silent promotion of types or ranks, and four CPU devices. What one compiles others reuse."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxgan-compiled-")
 
 import jax
+import pytest
 
+atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_more_compiled_functions_than_needed():
+    """A compiled step takes a thousand memory maps, of which Linux allows a process 65,530: beyond them it crashes."""
+    yield
+    jax.clear_caches()

@@ -51,6 +51,7 @@ def home(tmp_path_factory):
 def start(home, stage, workdir, *more, devices=4):
     command = [sys.executable, str(ROOT / f"train_{stage}.py"), *flags(home, stage, workdir, *more)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    env["JAX_COMPILATION_CACHE_DIR"] = str(home / "compiled")  # their own: a kill may leave an entry cut off
     env["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
