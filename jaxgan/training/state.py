@@ -28,6 +28,8 @@ def adam(config: AdamConfig, run: RunConfig) -> optax.GradientTransformation:
     """Adam whose rate is multiplied by config.decay after each quarter of the run."""
     quarter = max(run.total_images // run.batch_size // 4, 1)
     rate = optax.exponential_decay(config.learning_rate, quarter, config.decay, staircase=True)
+    if config.decay == 1:  # a longer run then needs no other compiled step
+        rate = optax.constant_schedule(config.learning_rate)
     return optax.adam(rate, b1=config.b1, b2=config.b2, eps=config.eps)
 
 
