@@ -27,7 +27,7 @@ from jaxgan.train import init_state
 ROOT = Path(__file__).parents[1]
 DATASET = "procedural"
 EARLIER = {"stylegan": (), "inverter": ("stylegan",), "editor": ("inverter",)}
-IMAGES = 320  # 40 steps, with a checkpoint every second one
+IMAGES = 160  # 20 steps, with a checkpoint every second one
 LONG = [f"run.{name}_images=800000" for name in ("total", "checkpoint", "sample")]
 KILLS = int(os.environ.get("JAXGAN_KILLS", "1"))
 
