@@ -85,6 +85,17 @@ def test_descriptors_are_dlibs_own():
     np.testing.assert_allclose(found, np.array(network(image, shape)), atol=1e-5)
 
 
+def test_several_processes_describe_as_one(monkeypatch):
+    pytest.importorskip("dlib")
+    monkeypatch.setattr(descriptors.os, "cpu_count", lambda: 2)
+    edits = edits_of(4, lambda images: [face()] * len(images))
+    one = dlib_descriptors(edits, MANIPULATED)
+    monkeypatch.setattr(descriptors, "WORTH_A_PROCESS", 1)
+    several = dlib_descriptors(edits_of(4, lambda images: [face()] * len(images)), MANIPULATED)
+    np.testing.assert_array_equal(several, one)
+    assert several.shape == (4, 128) and len(np.unique(several, axis=0)) == 4
+
+
 def test_csim_without_its_packages_leaves_a_note(monkeypatch):
     monkeypatch.setattr(descriptors.importlib.util, "find_spec", lambda name: None)
     (measurement,) = measure_all(edits_of(2), ["csim"])
