@@ -17,6 +17,7 @@ from jaxgan.train import MODULES, frozen_variables, init_state
 from jaxgan.training import parallel
 
 BATCH = 16  # images a call outside of training
+PAUSE = 0.3  # seconds; threads of another library wait actively for some time after its call
 TARGETS = {"landmarks": 100.0, "pipeline": 5.0, "peer": 2.0}  # times as fast as what it is compared with
 DTYPES = {
     "stylegan": ("generator", "discriminator"),
@@ -32,6 +33,7 @@ def timed(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats + 2):
         for name, call in calls.items():
+            time.sleep(PAUSE)
             started = time.perf_counter()
             jax.block_until_ready(call())
             seconds[name].append(time.perf_counter() - started)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_up import R, column, edits_of, face
+from made_up import R, column, dataset, edits_of, face
 
 from jaxgan.metrics import descriptors, distribution, frechet, identity, measure_all
 from jaxgan.metrics.alignment import aligned_face
@@ -58,6 +58,17 @@ def test_faces_not_found_are_cut_out_by_their_sources_landmarks(edits):
     keypoints = [edits.pairs.source_keypoints[1] if i == 1 else face() for i in range(6)]
     for i in range(6):
         np.testing.assert_array_equal(faces[i], aligned_face(edits.rows[INVERSION].images[i], keypoints[i], 20))
+
+
+def test_fewer_training_portraits_than_pairs(monkeypatch):
+    """Faces of theirs that are not found are cut out by their own landmarks."""
+    monkeypatch.setattr(descriptors, "load_dlib", lambda: lambda chip: by_value(chip[None])[0])
+    images, keypoints, _ = dataset(4)
+    edits = edits_of(6, training=(images, keypoints))
+    faces = edits.aligned(REAL, "faces", 20, lambda faces: faces)
+    for i in range(4):
+        np.testing.assert_array_equal(faces[i], aligned_face(images[i], keypoints[i], 20))
+    assert np.isfinite(column(distribution.measure_dlib(edits), "fd_dlib").values[REAL])
 
 
 def test_targets_are_described_as_they_are_as_sources(edits):

@@ -63,23 +63,29 @@ def draw_landmarks(keypoints: jax.Array, resolution: int) -> jax.Array:
 @partial(jax.jit, static_argnums=1)
 def _draw(keypoints: jax.Array, resolution: int) -> jax.Array:
     keypoints = jnp.clip(keypoints, -_FAR, _FAR)
-    centres = jnp.arange(resolution, dtype=jnp.float32) + 0.5
+    centres = jnp.arange(resolution, dtype=jnp.float32)[None, None, None, :] + 0.5
+    start, end = keypoints[:, _START], keypoints[:, _END]  # [B, S, 2]
+    length = jnp.linalg.norm(end - start, axis=-1, keepdims=True)
+    anywhere = jnp.array([1.0, 0.0], jnp.float32)[None, None, :]  # the direction of a segment that is a point
+    direction = jnp.where(length > 0, (end - start) / jnp.where(length > 0, length, 1.0), anywhere)
+    normal = direction[..., ::-1] * jnp.array([-1.0, 1.0], jnp.float32)[None, None, :]
+    offset = centres - 0.5 * (start + end)[..., None]  # [B, S, 2, R], from a segment's middle
+    along, across = direction[..., None] * offset, normal[..., None] * offset  # parts of x and of y, that add up
     image = jnp.zeros((keypoints.shape[0], resolution, resolution, 3), jnp.float32)
     for curve, (_, _, colour) in enumerate(CURVES):
-        mine = np.flatnonzero(_OWNER == curve)
-        start, end = keypoints[:, _START[mine]], keypoints[:, _END[mine]]  # [B, S, 2]
-        along = end - start
-        length2 = jnp.maximum(jnp.sum(jnp.square(along), axis=-1), 1e-12)  # a segment may be a point
-        # distance of every pixel centre to every segment; x and y are kept apart, [B, S, R, R]
-        dx = centres[None, None, None, :] - start[:, :, 0, None, None]
-        dy = centres[None, None, :, None] - start[:, :, 1, None, None]
-        ax, ay = along[:, :, 0, None, None], along[:, :, 1, None, None]
-        t = jnp.clip((dx * ax + dy * ay) / length2[:, :, None, None], 0.0, 1.0)
-        distance2 = jnp.min(jnp.square(dx - t * ax) + jnp.square(dy - t * ay), axis=1)
+        distance2 = jnp.full(image.shape[:3], jnp.inf, jnp.float32)
+        for s in np.flatnonzero(_OWNER == curve):  # one by one: a single loop over pixels, several times as fast
+            beyond = jnp.maximum(jnp.abs(_sum_xy(along[:, s])) - 0.5 * length[:, s, :, None], 0.0)
+            distance2 = jnp.minimum(distance2, jnp.square(beyond) + jnp.square(_sum_xy(across[:, s])))
         cover = jnp.maximum(1.0 - jnp.sqrt(distance2), 0.0)[..., None]
         paint = jnp.array(colour, jnp.float32)[None, None, None, :] / 255.0
         image = image * (1.0 - cover) + paint * cover
     return image
+
+
+def _sum_xy(parts: jax.Array) -> jax.Array:
+    """[B, 2, R], a part of each column and one of each row, to their sums [B, R, R]."""
+    return parts[:, 1, :, None] + parts[:, 0, None, :]
 
 
 def landmarks_from_keypoints(keypoints: jax.Array, resolution: int) -> Landmarks:

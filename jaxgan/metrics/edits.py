@@ -72,12 +72,13 @@ class Edits:
     def aligned(self, row: str, what: str, size: int, describe: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """describe(faces uint8 [N, size, size, 3]) -> [N, ...] of a row's aligned faces, worked out once under a name.
 
-        A face that is not found is cut out where the source's is.
+        A face that is not found is cut out where its picture is known to have it, or else where the source's is.
         """
 
         def measure(row: Row) -> np.ndarray:
             found = row.once("landmarks", self._detect)
-            landmarks = np.where(np.isnan(found), self.pairs.source_keypoints, found)
+            known = self.pairs.source_keypoints if row.own is None else row.own
+            landmarks = np.where(np.isnan(found), known, found)
             return describe(np.stack([aligned_face(*each, size) for each in zip(row.images, landmarks, strict=True)]))
 
         return self.rows[row].once(what, measure)

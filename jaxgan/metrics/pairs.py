@@ -42,6 +42,7 @@ class Row:
     images: np.ndarray  # uint8 [N, R, R, 3]
     keypoints: np.ndarray | None  # landmarks [N, 68, 2] they ought to have, in pixels; None where none were asked for
     origin: tuple["Row", np.ndarray] | None = None  # (row, indices [N]): the same pictures in another order
+    own: np.ndarray | None = None  # landmarks [N, 68, 2] they are known to have; None where the source's are the best guess
     _known: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def once(self, what: str, measure: Callable[["Row"], np.ndarray]) -> np.ndarray:
@@ -134,7 +135,7 @@ def make_pairs(
     rows = {COPY_SOURCE: sources, COPY_TARGET: Row(images[targets], wanted, (sources, targets))}
     if len(training[0]):
         rows[NEAREST] = Row(training[0][nearest_landmarks(wanted, training[1])], wanted)
-        rows[REAL] = Row(training[0][: len(images)], None)
+        rows[REAL] = Row(training[0][: len(images)], None, own=training[1][: len(images)])
     if all(map(is_procedural, files)):
         rows[TRUE_PICTURE] = Row(truth(files, [files[target] for target in targets], images.shape[1]), wanted)
     return Pairs(files, images, keypoints, targets, rows)
