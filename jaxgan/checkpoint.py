@@ -10,9 +10,11 @@ read, and a checkpoint that is damaged or not complete gives way to the one befo
 """
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +33,7 @@ PyTree = Any
 Read = TypeVar("Read")
 FOLDER = "checkpoints"
 LISTED = "files.json"  # in a step's folder: the SHA-256 of each file, by its path there
+OVERHEAD = 2**20  # bytes of a checkpoint besides its arrays, at most
 DAMAGED = "damaged"  # folder beside it, to which damaged checkpoints are moved when a training goes on from an older one
 
 
@@ -106,9 +109,11 @@ class Checkpoints:
         items: dict[str, Any] = {"config": ocp.args.JsonSave({"stage": stage_of(config), "config": to_dict(config)})}
         trees = {"state": state, "model": model, "frozen": frozen}
         # orbax has no empty items, and of several processes it wants arrays that all of them know
-        items |= {name: ocp.args.PyTreeSave(jax.device_get(tree)) for name, tree in trees.items() if tree}
+        arrays = {name: jax.device_get(tree) for name, tree in trees.items() if tree}
+        items |= {name: ocp.args.PyTreeSave(tree) for name, tree in arrays.items()}
         folder = self.folder / str(step)
         try:
+            self._check_room(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(arrays)))
             self._manager.save(step, args=ocp.args.Composite(**items))
             self._manager.wait_until_finished()
             if jax.process_index() == 0:
@@ -120,6 +125,13 @@ class Checkpoints:
             raise CheckpointError(f"{folder} could not be written, earlier checkpoints are as they were: {reason}") from error
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices(f"checkpoint {step}")
+
+    def _check_room(self, size: int) -> None:
+        """Raises OSError where arrays of so many bytes find no room: orbax would notice in threads, and each of them shouts."""
+        needed, free = size + OVERHEAD, shutil.disk_usage(self.folder).free
+        if free < needed:
+            reason = f"{os.strerror(errno.ENOSPC)}, {needed / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB free"
+            raise OSError(errno.ENOSPC, reason)
 
     def check(self, step: int) -> None:
         """Compares the files of a step with their list.

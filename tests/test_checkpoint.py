@@ -153,3 +153,11 @@ def test_a_full_disk_is_named_and_hides_nothing(workdir, monkeypatch):
         with pytest.raises(CheckpointError, match="checkpoints/7 could not be written, .*: .*No space left on device"):
             Checkpoints(workdir).save(7, CONFIG, state_of(7), None, {})
     assert checkpoint.load(workdir).step == 5
+
+
+def test_a_disk_without_room_is_known_before_anything_is_written(workdir, monkeypatch):
+    usage = shutil.disk_usage(workdir)
+    monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda folder: usage._replace(free=500_000))
+    with pytest.raises(CheckpointError, match=r"checkpoints/7 .*No space left on device, 1\.\d MB are needed and 0\.5 MB free"):
+        Checkpoints(workdir).save(7, CONFIG, state_of(7), None, {})
+    assert not (workdir / "checkpoints" / "7").exists() and checkpoint.load(workdir).step == 5
