@@ -1,5 +1,6 @@
 """Arrays and numbers of another kind, given to an editor: each is named in one line."""
 
+import re
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -53,18 +54,20 @@ IMAGES = [
 ]
 
 
-def refused(message: str, function, *arguments, **options) -> None:
-    with pytest.raises(ValueError, match=message) as caught:
+def refusal(function, *arguments, **options) -> str:
+    """The one line with which a call is refused."""
+    with pytest.raises(ValueError) as caught:
         function(*arguments, **options)
     assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 @pytest.mark.parametrize("images, message", IMAGES)
 def test_images_of_another_kind(editor, images, message):
     for function, rest in ((editor.invert, ()), (editor.edit, (POINTS,)), (editor.edit_latents, (POINTS,))):
-        refused(message.replace("NAME", "image"), function, images, *rest)
-    refused(message.replace("NAME", "target"), editor.diffuse, images, BLACK)
-    refused(message.replace("NAME", "context"), editor.diffuse, BLACK, images)
+        assert re.search(message.replace("NAME", "image"), refusal(function, images, *rest))
+    assert re.search(message.replace("NAME", "target"), refusal(editor.diffuse, images, BLACK))
+    assert re.search(message.replace("NAME", "context"), refusal(editor.diffuse, BLACK, images))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_images_of_another_kind(editor, images, message):
 )
 def test_keypoints_of_another_kind(editor, keypoints, message):
     for function in (editor.edit, editor.edit_latents):
-        refused(f"^keypoints .*{message}", function, BLACK, keypoints)
+        assert re.search(f"^keypoints .*{message}", refusal(function, BLACK, keypoints))
 
 
 @pytest.mark.parametrize(
@@ -96,8 +99,8 @@ def test_keypoints_of_another_kind(editor, keypoints, message):
     ],
 )
 def test_latents_of_another_kind(editor, latents, message):
-    refused(f"^latents {message}", editor.render, latents)
-    refused(f"^latents {message}", editor.edit_latents, BLACK, POINTS, latents)
+    assert re.search(f"^latents {message}", refusal(editor.render, latents))
+    assert re.search(f"^latents {message}", refusal(editor.edit_latents, BLACK, POINTS, latents))
 
 
 NO_NUMBERS = [np.nan, np.inf, 1e300, "1", None, 1j, True, [1.0, 2.0], np.zeros((3, 3))]
@@ -105,28 +108,28 @@ NO_NUMBERS = [np.nan, np.inf, 1e300, "1", None, 1j, True, [1.0, 2.0], np.zeros((
 
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=str)
 def test_numbers_of_another_kind(editor, value):
-    refused("^strength must be a finite number, got ", editor.edit, BLACK, POINTS, value)
-    refused("^truncation must be a finite number, got ", editor.generate, [0], value)
+    assert re.search("^strength must be a finite number, got ", refusal(editor.edit, BLACK, POINTS, value))
+    assert re.search("^truncation must be a finite number, got ", refusal(editor.generate, [0], value))
     for name in ("learning_rate", "encoder_weight"):
-        refused(f"^{name} must be a finite number, got ", editor.invert, BLACK, **{name: value})
+        assert re.search(f"^{name} must be a finite number, got ", refusal(editor.invert, BLACK, **{name: value}))
 
 
 @pytest.mark.parametrize("value", [1.5, "1", None, True, np.nan, [1], np.zeros((3, 3))], ids=str)
 def test_counts_of_another_kind(editor, value):
-    refused("^steps must be a whole number, got ", editor.invert, BLACK, value)
-    refused("^steps must be a whole number, got ", editor.diffuse, BLACK, BLACK, steps=value)
-    refused("^seed 1 must be a whole number, got ", editor.generate, [0, value])
+    assert re.search("^steps must be a whole number, got ", refusal(editor.invert, BLACK, value))
+    assert re.search("^steps must be a whole number, got ", refusal(editor.diffuse, BLACK, BLACK, steps=value))
+    assert re.search("^seed 1 must be a whole number, got ", refusal(editor.generate, [0, value]))
 
 
 @pytest.mark.parametrize("seeds", [5, None, "12", np.array(3), {"a": 1}], ids=str)
 def test_seeds_of_another_kind(editor, seeds):
-    refused("^seeds must be a sequence of whole numbers, got ", editor.generate, seeds)
-    refused("^seed 0 must not be negative, got -1$", editor.generate, [-1])
+    assert re.search("^seeds must be a sequence of whole numbers, got ", refusal(editor.generate, seeds))
+    assert re.search("^seed 0 must not be negative, got -1$", refusal(editor.generate, [-1]))
 
 
 @pytest.mark.parametrize("box", [(0, 0, 8), (), (0.5, 0, 4, 4), (None,) * 4, "abcd", 5, np.zeros((2, 2))], ids=str)
 def test_boxes_of_another_kind(editor, box):
-    refused(r"^box must be \(left, top, right, bottom\) within 8x8 pixels", editor.diffuse, BLACK, BLACK, box)
+    assert re.search(r"^box must be \(left, top, right, bottom\) within 8x8 pixels", refusal(editor.diffuse, BLACK, BLACK, box))
 
 
 def test_what_only_looks_odd_is_taken(editor):

@@ -26,10 +26,11 @@ class TrainState:
 
 def adam(config: AdamConfig, run: RunConfig) -> optax.GradientTransformation:
     """Adam whose rate is multiplied by config.decay after each quarter of the run."""
-    quarter = max(run.total_images // run.batch_size // 4, 1)
-    rate = optax.exponential_decay(config.learning_rate, quarter, config.decay, staircase=True)
-    if config.decay == 1:  # a longer run then needs no other compiled step
+    if config.decay == 1:  # then no step depends on the length of the run, and a longer one compiles no other
         rate = optax.constant_schedule(config.learning_rate)
+    else:
+        quarter = max(run.total_images // run.batch_size // 4, 1)
+        rate = optax.exponential_decay(config.learning_rate, quarter, config.decay, staircase=True)
     return optax.adam(rate, b1=config.b1, b2=config.b2, eps=config.eps)
 
 
