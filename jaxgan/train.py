@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -28,12 +27,7 @@ Save = Callable[[int, TrainState, dict[str, Any] | None], None]
 
 def init_state(stage: str, config: Config, earlier: Loaded | None) -> TrainState:
     """The state that a training of a stage starts from."""
-    return _init_state(stage, config, earlier.model if stage == "inverter" else None)
-
-
-@partial(jax.jit, static_argnums=(0, 1))  # hundreds of small operations, each of which would be compiled alone
-def _init_state(stage: str, config: Config, model: dict[str, Any] | None) -> TrainState:
-    return MODULES[stage].init_state(*[config] if model is None else [config, model])
+    return inverter.init_state(config, earlier.model) if stage == "inverter" else MODULES[stage].init_state(config)
 
 
 def frozen_variables(stage: str, earlier: Loaded | None) -> dict[str, Any]:

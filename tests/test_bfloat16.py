@@ -38,14 +38,18 @@ def earlier():
     return {**made, "inverter": inverter.inference_variables(inverter.init_state(preset("tiny", "inverter"), made))["inverter"]}
 
 
-def losses(stage, config, data, earlier):
+def initial_states(stage, config):
+    """A state for each seed, on the host; parameters are float32 in either case."""
+    with jax.disable_jit():  # compiling for each seed takes longer
+        return [jax.device_get(MODULES[stage].init_state(override(config, [f"run.seed={seed}"]))) for seed in SEEDS]
+
+
+def losses(stage, config, states, data, earlier):
     """Mean of each metric over the second half of a short training, for each seed of parameters and data."""
     devices = jax.local_devices()[:1]
     step = parallel.pmap_step(MODULES[stage].make_train_step(config, 1.0), devices)
     frozen, means = parallel.replicate(earlier, devices), []
-    for seed in SEEDS:
-        seeded = override(config, [f"run.seed={seed}"])
-        state = inverter.init_state(seeded, earlier) if stage == "inverter" else MODULES[stage].init_state(seeded)
+    for seed, state in zip(SEEDS, states, strict=True):
         state, seen = parallel.replicate(state, devices), []
         batches = array_batches(*data, config.run.batch_size, seed=seed, targets=stage == "editor")
         for _ in range(STEPS):
@@ -59,7 +63,8 @@ def losses(stage, config, data, earlier):
 @pytest.mark.parametrize("stage", ["stylegan", "editor"])  # the inverter's networks are in them
 def test_bfloat16_changes_a_loss_less_than_another_seed_does(stage, data, earlier):
     config = override(preset("tiny", stage), ["run.batch_size=8"])
-    single, half = (losses(stage, each, data, earlier) for each in (config, in_bfloat16(config)))
+    states = initial_states(stage, config)
+    single, half = (losses(stage, each, states, data, earlier) for each in (config, in_bfloat16(config)))
     changed = 0.0
     for name, values in single.items():
         difference = abs(half[name].mean() - values.mean())

@@ -12,6 +12,7 @@ The variants of the report's Table 1 are encoder.kind and cycle:
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,7 @@ from jaxgan.training.reconstruction import make_reconstruction
 from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average, to_float, to_uint8
 
 
+@partial(jax.jit, static_argnums=0)  # hundreds of small operations, each of which would be compiled alone
 def init_state(config: EditorConfig) -> TrainState:
     """A fresh encoder and discriminator, drawn from config.run.seed."""
     gen = config.generator

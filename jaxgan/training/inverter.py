@@ -1,6 +1,7 @@
 """Training of the inverter, the domain-guided encoder (Zhu et al. 2020), against a frozen generator."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from jaxgan.training.state import TrainState, adam, apply_gradients, create, mov
 W_SAMPLES = 1024  # draws of the mapping from which the statistics of w are taken
 
 
+@partial(jax.jit, static_argnums=0)  # hundreds of small operations, each of which would be compiled alone
 def init_state(config: InverterConfig, stylegan: dict) -> TrainState:
     """A fresh inverter; the discriminator continues from the StyleGAN's (the variables of its checkpoint)."""
     resolution = config.generator.resolution

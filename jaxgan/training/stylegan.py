@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from jaxgan.training.state import TrainState, adam, apply_gradients, create, mov
 GRID = (4, 8)  # rows and columns of the sample grid
 
 
+@partial(jax.jit, static_argnums=0)  # hundreds of small operations, each of which would be compiled alone
 def init_state(config: StyleGANConfig) -> TrainState:
     """Fresh networks, drawn from config.run.seed; growing ones have further layers to and from RGB."""
     gen = config.generator
