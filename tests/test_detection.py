@@ -31,6 +31,13 @@ class FakeFaceAlignment:
         return [np.full((68, 2), ((x0 + x1) // 2, (y0 + y1) // 2)) for x0, y0, x1, y1, _ in detected_faces]
 
 
+@pytest.fixture(autouse=True)
+def none_loaded():
+    load_detector.cache_clear()
+    yield
+    load_detector.cache_clear()
+
+
 @pytest.fixture
 def fake(monkeypatch):
     module = types.ModuleType("face_alignment")
@@ -73,6 +80,14 @@ def test_small_images_are_enlarged_and_points_scaled_back(monkeypatch):
     np.testing.assert_allclose(points, np.full((68, 2), (100 - 0.125, 0.125)), rtol=1e-6)
     [points] = load_detector("dlib")(np.zeros((64, 101, 3), np.uint8))
     np.testing.assert_allclose(points[0], (101 - 0.125, 0.125), rtol=1e-6)
+
+
+def test_a_detector_is_loaded_once(monkeypatch):
+    loads = []
+    monkeypatch.setitem(detection.DETECTORS, "dlib", lambda: loads.append("dlib") or (lambda image: []))
+    for _ in range(2):
+        assert detect_landmarks([np.zeros((8, 8, 3), np.uint8)], "dlib") == [None]
+    assert loads == ["dlib"]
 
 
 def test_detect_landmarks_keeps_the_order_and_marks_missing_faces(fake):

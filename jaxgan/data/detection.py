@@ -7,6 +7,7 @@ import pickle
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,9 @@ class DetectorError(RuntimeError):
     """A detector that cannot be loaded."""
 
 
+@cache  # loading takes seconds
 def load_detector(name: str) -> Detector:
-    """Loads a detector: a key of DETECTORS. It may be called from several threads at once.
+    """Loads a detector, once in a process: a key of DETECTORS. It may be called from several threads at once.
 
     Raises:
         DetectorError: The name is unknown, its package is not installed, or its weights are not there and cannot be
