@@ -5,7 +5,7 @@
 Each subcommand runs in a process of its own, so that the peak of memory is its own, and prints a Markdown table. Times are
 medians of repeats after two calls that warm up, until results are there; what is compared takes turns. Networks have the
 weights they start with, on which no time depends. Training is at the preset's full resolution, without growing. `peer` needs
-PyTorch, `landmarks` matplotlib. A persistent compilation cache is used by `cache` alone.
+PyTorch, `landmarks` matplotlib (`pip install -e ".[bench]"`). A persistent compilation cache is used by `cache` alone.
 """
 
 import argparse
@@ -242,7 +242,11 @@ def main() -> int:
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.scratch:
-        {**known, "rates": rates, "worker": worker}[args.subcommands[0]](args)
+        try:
+            {**known, "rates": rates, "worker": worker}[args.subcommands[0]](args)
+        except ModuleNotFoundError as missing:
+            print(f'not taken: {missing.name} is not installed; pip install -e ".[bench]"')
+            return 1
         if args.subcommands[0] != "worker":
             print(f"\n{_peak()}")
         return 0
