@@ -79,7 +79,7 @@ class Compact:
                 "config": to_dict(earlier.config),
                 "sha256": digest(frozen),
             }
-            self._earlier = {**described, **_write(self.folder, "frozen-{}-of-{}.npz", {"frozen": frozen}, self.plan)}
+            self._earlier = {**described, **write_parts(self.folder, "frozen-{}-of-{}.npz", {"frozen": frozen}, self.plan)}
             self.earlier = _read_earlier(self.folder, self._earlier)
 
     def save(self, state: TrainState, usable: bool) -> None:
@@ -99,7 +99,7 @@ class Compact:
             "stored": self.plan,
             "config": to_dict(self.config),
             "earlier": self._earlier,
-            "state": _write(self.folder, f"state-{{}}-of-{{}}-{self._sequence}.npz", state, self.plan),
+            "state": write_parts(self.folder, f"state-{{}}-of-{{}}-{self._sequence}.npz", state, self.plan),
         }
         with atomic_write(self.folder / LIST) as file:
             file.write(json.dumps(listed).encode())
@@ -121,7 +121,7 @@ def read(folder: str | Path) -> Found:
     stage = listed["stage"]
     config = from_dict(STAGES[stage], listed["config"])
     earlier = _read_earlier(folder, listed["earlier"]) if listed["earlier"] else None
-    arrays = _read(folder, listed["state"])
+    arrays = read_parts(folder, listed["state"])
     like = jax.eval_shape(lambda: init_state(stage, config, earlier))
     for path, leaf in _flat(like).items():
         if leaf is empty_node or _stored_as(path, leaf, listed["stored"]) is None:
@@ -205,8 +205,12 @@ def _lay_out(tree: PyTree, plan: Plan) -> tuple[dict[str, Any], bytes]:
     return described, b"".join(stored)
 
 
-def _write(folder: Path, name: str, tree: PyTree, plan: Plan) -> dict[str, Any]:
-    """Writes the parts; returns the description of their arrays and their SHA-256 by name."""
+def write_parts(folder: Path, name: str, tree: PyTree, plan: Plan) -> dict[str, Any]:
+    """Writes a tree's arrays in parts; returns what `read_parts` needs: the description of the arrays, and the parts' SHA-256.
+
+    Args:
+      name: of a part, with places for its number and how many there are.
+    """
     described, content = _lay_out(tree, plan)
     count = max(1, -(-len(content) // PART_BYTES))
     parts = {}
@@ -233,8 +237,12 @@ def _read_list(path: Path) -> dict[str, Any]:
     return listed
 
 
-def _read(folder: Path, listed: dict[str, Any]) -> dict[str, Any]:
-    """The arrays by their path, on the host, with the types they had; {} for empty nodes."""
+def read_parts(folder: Path, listed: dict[str, Any]) -> dict[str, Any]:
+    """The arrays by their path, on the host, with the types they had; {} for empty nodes.
+
+    Raises:
+      DamagedError: a part is missing or not what was written; the message names it.
+    """
     content = b""
     for name, sha256 in listed["parts"].items():
         try:
@@ -259,7 +267,7 @@ def _read(folder: Path, listed: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_earlier(folder: Path, listed: dict[str, Any]) -> Loaded:
-    frozen = jax.tree.map(jnp.asarray, unflatten_dict(_read(folder, listed), sep="/")["frozen"])
+    frozen = jax.tree.map(jnp.asarray, unflatten_dict(read_parts(folder, listed), sep="/")["frozen"])
     stage = listed["stage"]
     own = {"inverter": frozen["inverter"]} if stage == "inverter" else frozen
     others = {name: tree for name, tree in frozen.items() if name not in own}

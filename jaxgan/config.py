@@ -75,6 +75,8 @@ class EncoderConfig:
     # The published last normalisation has no scale, so the shift has unit variance in every coordinate, wanted or not.
     # A number makes the scale learnable from that start; null is the published form.
     shift_scale_init: float | None = None
+    # Pose and expression live in the coarse layers; a shift of the fine ones is mostly colour and texture, that is identity.
+    edited_layers: int = 0  # style layers that are shifted, from the coarsest on; 0: all, as published. Not read by naive
 
 
 @dataclass(frozen=True)

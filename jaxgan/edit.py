@@ -2,8 +2,9 @@
 
     python -m jaxgan.edit --workdir runs/editor --source portraits/ me.jpg --target smile.jpg --out edited
 
-Every source is edited to the landmarks found in the target picture, or read from a file with --keypoints. Sources and
-target keep their framing: each is cropped to its largest square, as `jaxgan.data.prepare` crops, and resized.
+Every source is edited to the landmarks found in the target picture, or read from a file with --keypoints. With --workdir,
+sources and target keep their framing: each is cropped to its largest square, as `jaxgan.data.prepare` crops, and resized.
+Without it the editor is the one that comes with the package, and the faces are cropped as those it was trained on.
 """
 
 import argparse
@@ -17,12 +18,14 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from jaxgan import pretrained
 from jaxgan.atomic import atomic_write
 from jaxgan.checkpoint import CheckpointError
 from jaxgan.compilation import keep_compiled
 from jaxgan.config import PerceptualConfig
 from jaxgan.data.arrays import as_real
 from jaxgan.data.detection import DETECTORS, DetectorError, detect_landmarks
+from jaxgan.data.framing import Framing, frame
 from jaxgan.data.images import decode_image, encode_png, fit_square, one_line, read_file, read_image, resample, square_box
 from jaxgan.data.landmarks import NUM_LANDMARKS
 from jaxgan.data.sources import SourceError, open_source
@@ -103,8 +106,10 @@ def read_keypoints(path: str | Path) -> np.ndarray:
     return keypoints
 
 
-def target_keypoints(path: str | Path, resolution: int, detect: Detect) -> np.ndarray:
+def target_keypoints(path: str | Path, resolution: int, detect: Detect, framing: Framing | None = None) -> np.ndarray:
     """Landmarks float32 [68, 2] found in a target picture, in pixels of its square of side `resolution`.
+
+    The square is the one that the framing asks for; without one, the largest.
 
     Raises ValueError when the picture cannot be read or no face is found in it.
     """
@@ -112,16 +117,23 @@ def target_keypoints(path: str | Path, resolution: int, detect: Detect) -> np.nd
     found = detect([image])[0]
     if found is None:
         raise ValueError(f"{path}: no face found in the target picture")
-    return fit_square(image, found, resolution)[1]
+    return (frame(image, found, framing, resolution) if framing else fit_square(image, found, resolution))[1]
 
 
-def square(image: np.ndarray, resolution: int, detect: Detect) -> np.ndarray:
-    """A portrait uint8 [H, W, 3] as uint8 [resolution, resolution, 3], cropped where it is not square.
+def square(image: np.ndarray, resolution: int, detect: Detect, framing: Framing | None = None) -> np.ndarray:
+    """A portrait uint8 [H, W, 3] as uint8 [resolution, resolution, 3], cropped as the framing asks for.
 
-    The crop is central, moved where it takes that to hold the landmarks. A face that is not found is taken as central.
+    Without a framing it is cropped only where it is not square. That crop is central, moved where it takes that to hold the
+    landmarks. A face that is not found is taken as central.
+
+    Raises ValueError when there is a framing and no face is found.
     """
     height, width = image.shape[:2]
-    keypoints = None if height == width else detect([image])[0]
+    keypoints = None if height == width and not framing else detect([image])[0]
+    if framing:
+        if keypoints is None:
+            raise ValueError("no face found")
+        return frame(image, keypoints, framing, resolution)[0]
     return resample(image, resolution, resolution, box=square_box(width, height, keypoints))
 
 
@@ -132,7 +144,7 @@ def _edit_batch(
     images, readable = [], []
     for portrait in batch:
         try:
-            images.append(square(decode_image(portrait.read()), editor.resolution, detect))
+            images.append(square(decode_image(portrait.read()), editor.resolution, detect, editor.framing))
         except DetectorError:  # no portrait would fare better
             raise
         except Exception as error:  # archives and detectors fail with whatever their modules happen to raise
@@ -192,7 +204,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m jaxgan.edit", description="Give portraits the pose and expression of a target."
     )
-    parser.add_argument("--workdir", required=True, metavar="DIR", help="folder of a trained editor")
+    own = f"the package's {pretrained.DEFAULT}"
+    parser.add_argument("--workdir", metavar="DIR", help=f"folder of a trained editor; default: {own}")
     parser.add_argument("--source", required=True, nargs="+", metavar="PATH", help="image files, folders, ZIP archives")
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--target", metavar="FILE", help="picture whose landmarks the sources are given")
@@ -225,9 +238,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         portraits, unlisted = list_portraits(arguments.source, arguments.out)
         _check_outputs(portraits, [portrait.name for portrait in portraits] + [arguments.target or arguments.keypoints])
         vgg16 = PerceptualConfig(vgg16_weights=arguments.vgg16) if arguments.vgg16 else None
-        editor = Editor.load(arguments.workdir, perceptual=vgg16)
+        editor = Editor.load(arguments.workdir, perceptual=vgg16) if arguments.workdir else Editor.pretrained(perceptual=vgg16)
         if arguments.target:
-            keypoints = target_keypoints(arguments.target, editor.resolution, detect)
+            keypoints = target_keypoints(arguments.target, editor.resolution, detect, editor.framing)
         else:
             keypoints = read_keypoints(arguments.keypoints)
         failed = edit_portraits(editor, portraits, keypoints, arguments.strength, arguments.steps, detect)

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import checkpoint
+from jaxgan import checkpoint, pretrained
 from jaxgan.config import Config, PerceptualConfig
 from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
 from jaxgan.data.drawing import landmarks_from_keypoints
+from jaxgan.data.framing import Framing
 from jaxgan.data.images import resample, square_box
 from jaxgan.inversion import make_inversion
 from jaxgan.models.editor import Encoder
@@ -28,8 +29,9 @@ FFHQ_FACE = (70 / 256, 90 / 256, 180 / 256, 200 / 256)  # left, top, right, bott
 class Editor:
     """A trained editor, or as much of one as a checkpoint holds: a StyleGAN can generate, an inverter can also invert."""
 
-    def __init__(self, loaded: checkpoint.Loaded, perceptual: PerceptualConfig | None = None):
+    def __init__(self, loaded: checkpoint.Loaded, perceptual: PerceptualConfig | None = None, framing: Framing | None = None):
         """perceptual: the perceptual network of latents that are optimised, in place of the training's."""
+        self.framing = framing  # how to crop pictures (data.framing.frame), where that is known
         self.stage: str = loaded.stage
         self.step: int = loaded.step
         self.config: Config = loaded.config
@@ -57,6 +59,18 @@ class Editor:
           CheckpointError: the folder holds no such checkpoint.
         """
         return cls(checkpoint.load(workdir, step), perceptual)
+
+    @classmethod
+    def pretrained(cls, name: str = pretrained.DEFAULT, perceptual: PerceptualConfig | None = None) -> "Editor":
+        """An editor that comes with the package; docs/portrait64.md says what it was trained on and what for.
+
+        It knows faces cropped as its training portraits were: see `framing`.
+
+        Raises:
+          CheckpointError: there is none of that name, or its files are damaged.
+        """
+        loaded, framing = pretrained.load(name)
+        return cls(loaded, perceptual, framing)
 
     def invert(
         self,

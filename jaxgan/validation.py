@@ -26,7 +26,9 @@ def validate(config: Config) -> Config:
     if isinstance(config, EditorConfig):
         if not 0.0 <= config.mismatched_share <= 1.0:
             raise ConfigError(f"mismatched_share must lie in [0, 1], got {config.mismatched_share}")
-        naive = config.encoder.kind == "naive"
+        naive, layers, edited = config.encoder.kind == "naive", config.generator.num_layers, config.encoder.edited_layers
+        if not 0 <= edited <= layers:
+            raise ConfigError(f"encoder.edited_layers must lie in [0, {layers}], got {edited}")
         if naive and config.cycle == "latent":
             raise ConfigError("cycle=latent needs an encoder that takes a latent; the naive one takes image or none")
         if not naive and config.cycle == "none":

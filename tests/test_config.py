@@ -159,6 +159,7 @@ def test_fields_left_out_keep_their_defaults():
         ("editor", ["encoder.kind=keypoint", "cycle=none"], r"cycle=none is for .*; keypoint"),
         ("editor", ["cycle=image", "perceptual.network=vgg16"], r"perceptual\.vgg16_weights"),
         ("inverter", ["perceptual.network=vgg16"], r"perceptual\.vgg16_weights"),
+        ("editor", ["encoder.edited_layers=5"], r"encoder\.edited_layers must lie in \[0, 4\], got 5"),
     ],
 )
 def test_validate_refuses_what_does_not_fit(stage, assignments, message):

@@ -23,6 +23,7 @@ class FakeEditor:
     """Returns its portraits and keeps what it was given."""
 
     resolution = R
+    framing = None
 
     def __init__(self):
         self.calls = []

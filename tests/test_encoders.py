@@ -197,6 +197,17 @@ def test_difference_of_each_layer_reads_its_own_latent(kind):
     assert differs.tolist() == [False, True, False, False]
 
 
+def test_layers_beyond_the_edited_ones_stay():
+    whole = tiny_encoder("keypoint")
+    _, latents, landmarks = tiny_inputs()
+    variables = random_variables(whole, None, latents, landmarks)
+    coarse = Encoder(replace(whole.config, edited_layers=2), TINY.generator)
+    all_of_them, some = (model.apply(variables, None, latents, landmarks, train=False) for model in (whole, coarse))
+    np.testing.assert_array_equal(some[:, :2], all_of_them[:, :2])
+    np.testing.assert_array_equal(some[:, 2:], latents[:, 2:])
+    assert not np.array_equal(all_of_them[:, 2:], latents[:, 2:])
+
+
 @pytest.mark.parametrize("scale", [None, 0.0])
 def test_the_shift_starts_at_unit_variance_or_at_zero(scale):
     model = tiny_encoder("keypoint", scale)

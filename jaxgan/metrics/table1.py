@@ -59,7 +59,9 @@ ENTRIES = (
 
 def variant(config: EditorConfig) -> str:
     """The row of the table that an editor's configuration stands for."""
-    return VARIANTS[config.encoder.kind, config.cycle]
+    row = VARIANTS[config.encoder.kind, config.cycle]
+    layers = config.encoder.edited_layers
+    return f"{row}, first {layers} layers" if layers and config.encoder.kind != "naive" else row
 
 
 def table1(reports: Mapping[str, Report]) -> Table:

@@ -46,7 +46,7 @@ class Encoder(nn.Module):
     """The encoder that `config.kind` names: edited latents [B, L, latent] from portraits or latents, and landmarks.
 
     Portraits are [B, R, R, 3] in [-1, 1]. The naive encoder reads portraits and does its own inversion; the others read
-    latents. The one not needed may be None.
+    latents. The one not needed may be None. Where config.edited_layers is k > 0, only the first k layers are shifted.
     """
 
     config: EncoderConfig
@@ -57,4 +57,7 @@ class Encoder(nn.Module):
         if self.config.kind == "naive":
             both = jnp.concatenate([portraits, landmarks.image], axis=-1)
             return Inverter(self.config.trunk, self.generator, name="naive")(both, train)
-        return latents + DifferenceEncoder(self.config, name="difference")(latents, landmarks, train)
+        shift = DifferenceEncoder(self.config, name="difference")(latents, landmarks, train)
+        if edited := self.config.edited_layers:
+            shift = shift.at[:, edited:].set(0.0)
+        return latents + shift

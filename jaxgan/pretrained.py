@@ -1,0 +1,97 @@
+"""Trained editors that come with the package.
+
+    python -m jaxgan.pretrained --workdir runs/editor --data_dir data --dataset faces --out jaxgan/weights/NAME
+
+writes a folder of one: the networks in half precision, in parts of less than 15 MiB, and `networks.json`, which lists the
+parts with their SHA-256 and holds the configuration and how the training portraits were cropped.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from flax.traverse_util import unflatten_dict
+
+from jaxgan import checkpoint
+from jaxgan.atomic import atomic_write
+from jaxgan.checkpoint import CheckpointError, Loaded
+from jaxgan.compact import read_parts, write_parts
+from jaxgan.config import STAGES, from_dict, to_dict
+from jaxgan.data.framing import Framing, measure
+from jaxgan.data.pipeline import load_split
+
+FOLDER = Path(__file__).with_name("weights")
+LIST = "networks.json"
+DEFAULT = "portrait64"
+
+
+def names() -> list[str]:
+    """What `load` takes."""
+    return sorted(path.parent.name for path in FOLDER.glob(f"*/{LIST}"))
+
+
+def load(name: str) -> tuple[Loaded, Framing]:
+    """A trained editor by its name, and how its portraits are cropped.
+
+    Raises:
+      CheckpointError: there is none of that name; the message lists them.
+      DamagedError: a file is missing or not what was written; the message names it.
+    """
+    if name not in names():
+        raise CheckpointError(f"no pretrained editor {name!r}; there are {', '.join(names())}")
+    return read(FOLDER / name)
+
+
+def read(folder: str | Path) -> tuple[Loaded, Framing]:
+    """What `write` wrote; raises as `load` does."""
+    listed = json.loads((Path(folder) / LIST).read_bytes())
+    arrays = unflatten_dict(read_parts(Path(folder), listed["networks"]), sep="/")["frozen"]
+    networks = jax.tree.map(jnp.asarray, arrays)
+    config = from_dict(STAGES[listed["stage"]], listed["config"])
+    loaded = Loaded(listed["step"], listed["stage"], config, networks["model"], networks["frozen"])
+    return loaded, Framing(**listed["framing"])
+
+
+def write(folder: str | Path, loaded: Loaded, framing: Framing) -> None:
+    """Writes what inference needs of a checkpoint, in half precision (statistics keep theirs)."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    networks = {"frozen": {"model": loaded.model, "frozen": loaded.frozen}}
+    listed = {
+        "stage": loaded.stage,
+        "step": loaded.step,
+        "config": to_dict(loaded.config),
+        "framing": dataclasses.asdict(framing),
+        "networks": write_parts(folder, "networks-{}-of-{}.npz", networks, {"frozen": "float16"}),
+    }
+    with atomic_write(folder / LIST) as file:
+        file.write(json.dumps(listed, indent=1).encode())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Writes the folder of a trained editor; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m jaxgan.pretrained", description="Write a trained editor to ship.")
+    parser.add_argument("--workdir", required=True, help="folder of a trained editor")
+    parser.add_argument("--data_dir", required=True, help="folder of prepared datasets")
+    parser.add_argument("--dataset", required=True, help="dataset it was trained on, for how portraits are cropped")
+    parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    args = parser.parse_args(argv)
+    try:
+        loaded = checkpoint.load(args.workdir)
+        images, keypoints, _ = load_split(args.data_dir, args.dataset, "train")
+        write(args.out, loaded, measure(keypoints, images.shape[1]))
+    except (CheckpointError, OSError, ValueError) as error:
+        print(f"pretrained: {error}", file=sys.stderr)
+        return 1
+    sizes = [path.stat().st_size / 1e6 for path in args.out.glob("*.npz")]
+    print(f"{args.out}: {loaded.stage} of step {loaded.step}, {len(sizes)} files, {sum(sizes):.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
