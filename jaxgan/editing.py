@@ -62,7 +62,7 @@ class Editor:
 
     @classmethod
     def pretrained(cls, name: str = pretrained.DEFAULT, perceptual: PerceptualConfig | None = None) -> "Editor":
-        """An editor that comes with the package; docs/portrait64.md says what it was trained on and what for.
+        """An editor that comes with the package; docs/portrait64 says what it was trained on and what for.
 
         It knows faces cropped as its training portraits were: see `framing`.
 

@@ -116,7 +116,7 @@ def portrait128() -> dict[str, Config]:
 def portrait64() -> dict[str, Config]:
     """Real portraits at 64x64, minutes a stage on one large GPU: `portrait128` without its last resolution, at half the maps.
 
-    The editor that comes with the package (docs/portrait64.md). The weights for inference are 13 million numbers. Nothing
+    The editor that comes with the package (docs/portrait64). The weights for inference are 13 million numbers. Nothing
     grows and nothing is augmented: 20,000 portraits were enough for two million images. Learning rates are constant, so that a
     training may end at any time. The editor shifts the coarse layers alone: shifts of all layers follow their targets as well,
     but tint the picture and keep less of the person.
