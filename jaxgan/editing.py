@@ -50,7 +50,7 @@ class Editor:
 
     @classmethod
     def load(cls, workdir: str | Path, step: int | None = None, perceptual: PerceptualConfig | None = None) -> "Editor":
-        """Loads the newest checkpoint of a training's working folder, or that of a step.
+        """Loads the newest checkpoint of a training's working folder, or that of a step; or a folder of jaxgan.pretrained.
 
         Args:
           perceptual: the perceptual network of latents that are optimised (`steps`), in place of the training's.
@@ -58,6 +58,9 @@ class Editor:
         Raises:
           CheckpointError: the folder holds no such checkpoint.
         """
+        if step is None and pretrained.is_one(workdir):
+            loaded, framing = pretrained.read(workdir)
+            return cls(loaded, perceptual, framing)
         return cls(checkpoint.load(workdir, step), perceptual)
 
     @classmethod
@@ -69,8 +72,7 @@ class Editor:
         Raises:
           CheckpointError: there is none of that name, or its files are damaged.
         """
-        loaded, framing = pretrained.load(name)
-        return cls(loaded, perceptual, framing)
+        return cls.load(pretrained.folder(name), perceptual=perceptual)
 
     def invert(
         self,

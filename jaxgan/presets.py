@@ -83,7 +83,7 @@ def portrait128() -> dict[str, Config]:
     """Real portraits at 128x128 on one large GPU, about half an hour a stage; narrower than the published networks.
 
     The weights for inference are 20 million numbers, 40 MB as bfloat16. Two million images for the StyleGAN, mostly below full
-    resolution, and one million each for inverter and editor. Not run to its end yet: no accelerator was at hand.
+    resolution, and one million each for inverter and editor. Not run yet.
     """
     bfloat16 = {"dtype": "bfloat16"}
     generator = GeneratorConfig(latent_size=256, fmap_base=4096, fmap_max=256, noise=False, **bfloat16)

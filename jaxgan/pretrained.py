@@ -31,45 +31,53 @@ DEFAULT = "portrait64"
 
 
 def names() -> list[str]:
-    """What `load` takes."""
+    """What `folder` takes."""
     return sorted(path.parent.name for path in FOLDER.glob(f"*/{LIST}"))
 
 
-def load(name: str) -> tuple[Loaded, Framing]:
-    """A trained editor by its name, and how its portraits are cropped.
+def folder(name: str) -> Path:
+    """The folder of a trained editor by its name.
 
     Raises:
       CheckpointError: there is none of that name; the message lists them.
-      DamagedError: a file is missing or not what was written; the message names it.
     """
     if name not in names():
         raise CheckpointError(f"no pretrained editor {name!r}; there are {', '.join(names())}")
-    return read(FOLDER / name)
+    return FOLDER / name
 
 
-def read(folder: str | Path) -> tuple[Loaded, Framing]:
-    """What `write` wrote; raises as `load` does."""
-    listed = json.loads((Path(folder) / LIST).read_bytes())
-    arrays = unflatten_dict(read_parts(Path(folder), listed["networks"]), sep="/")["frozen"]
+def is_one(path: str | Path) -> bool:
+    """Whether `write` wrote that folder."""
+    return (Path(path) / LIST).exists()
+
+
+def read(path: str | Path) -> tuple[Loaded, Framing]:
+    """The editor that `write` wrote, and how its portraits are cropped.
+
+    Raises:
+      DamagedError: a file is missing or not what was written; the message names it.
+    """
+    listed = json.loads((Path(path) / LIST).read_bytes())
+    arrays = unflatten_dict(read_parts(Path(path), listed["networks"]), sep="/")["frozen"]
     networks = jax.tree.map(jnp.asarray, arrays)
     config = from_dict(STAGES[listed["stage"]], listed["config"])
     loaded = Loaded(listed["step"], listed["stage"], config, networks["model"], networks["frozen"])
     return loaded, Framing(**listed["framing"])
 
 
-def write(folder: str | Path, loaded: Loaded, framing: Framing) -> None:
+def write(path: str | Path, loaded: Loaded, framing: Framing) -> None:
     """Writes what inference needs of a checkpoint, in half precision (statistics keep theirs)."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
     networks = {"frozen": {"model": loaded.model, "frozen": loaded.frozen}}
     listed = {
         "stage": loaded.stage,
         "step": loaded.step,
         "config": to_dict(loaded.config),
         "framing": dataclasses.asdict(framing),
-        "networks": write_parts(folder, "networks-{}-of-{}.npz", networks, {"frozen": "float16"}),
+        "networks": write_parts(path, "networks-{}-of-{}.npz", networks, {"frozen": "float16"}),
     }
-    with atomic_write(folder / LIST) as file:
+    with atomic_write(path / LIST) as file:
         file.write(json.dumps(listed, indent=1).encode())
 
 

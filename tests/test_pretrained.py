@@ -125,6 +125,14 @@ def test_the_command_writes_a_trained_editor(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_folder_of_one_loads_as_a_working_folder_does(editor, people):
+    loaded = Editor.load(pretrained.FOLDER / "portrait64")
+    assert loaded.framing == editor.framing
+    np.testing.assert_array_equal(loaded.edit(*people), editor.edit(*people))
+    with pytest.raises(CheckpointError, match="portrait64"):
+        Editor.load(pretrained.FOLDER / "portrait64", step=3)
+
+
 def test_an_unknown_name_is_refused():
     with pytest.raises(CheckpointError, match="no pretrained editor 'portrait1024'; there are portrait64"):
         Editor.pretrained("portrait1024")
