@@ -61,16 +61,16 @@ def test_edits_follow_the_target_and_keep_the_colours(editor, people):
     images, _ = people
     latents = editor.invert(images)
     inversions = editor.render(latents).astype(float)
-    assert np.mean((inversions - images) ** 2) < 0.25 * np.mean((images[::-1] - images.astype(float)) ** 2)
+    assert np.mean((inversions - images) ** 2) < 0.15 * np.mean((images[::-1] - images.astype(float)) ** 2)
     found = edit.detect_landmarks(list(images), "dlib")
     assert all(points is not None for points in found)
     targets = np.stack(found)[[1, 2, 3, 0]]
     edited = editor.edit(images, targets)
     moved = np.stack([points for points in edit.detect_landmarks(list(edited), "dlib")])
     before, after = (np.linalg.norm(points - targets, axis=2).mean() for points in (np.stack(found), moved))
-    assert after < 0.6 * before
+    assert after < 0.5 * before
     means = [pictures.reshape(4, -1, 3).mean(axis=1) for pictures in (inversions, edited)]
-    assert np.abs(means[1] - means[0]).max() < 25
+    assert np.abs(means[1] - means[0]).max() < 10
 
 
 def test_only_the_coarse_layers_are_edited(editor, people):
