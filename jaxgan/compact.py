@@ -32,7 +32,8 @@ PART_BYTES = 15 * 2**20 - 4096  # of arrays; with the headers of its file a part
 TOTAL_BYTES = 59_500_000  # of arrays; with headers and list all files are still under 60 MB
 DROPPED = "dropped"
 
-# How the groups "moments" (the whole of Adam's state), "averages" (for inference) and "frozen" are stored, if not as they are.
+# How the groups "moments" (the whole of Adam's state), "averages" (for inference), "frozen" and "parameters" are stored, if not
+# as they are.
 Plan = dict[str, str]
 _HALF = {"averages": "float16", "frozen": "float16"}
 PLANS: tuple[Plan, ...] = (
@@ -41,6 +42,7 @@ PLANS: tuple[Plan, ...] = (
     {"moments": "bfloat16", **_HALF},
     {"moments": DROPPED},
     {"moments": DROPPED, **_HALF},
+    {"moments": DROPPED, **_HALF, "parameters": "float16"},
 )
 
 
@@ -180,7 +182,7 @@ def _group(path: str) -> str:
         return "moments"
     if "batch_stats" in parts:  # few, and of any magnitude
         return "statistics"
-    return {"ema": "averages", "frozen": "frozen"}.get(parts[0], "rest")
+    return {"params": "parameters", "ema": "averages", "frozen": "frozen"}.get(parts[0], "rest")
 
 
 def _stored_as(path: str, leaf: Any, plan: Plan) -> np.dtype | None:

@@ -209,7 +209,16 @@ def shapes(moments, averages, frozen=0):
 
 @pytest.mark.parametrize(
     ("sizes", "number"),
-    [((30, 14), 0), ((40, 10), 1), ((40, 21), 2), ((30, 14, 10), 1), ((40, 15, 10), 2), ((48, 24), 3), ((80, 30), 4)],
+    [
+        ((30, 14), 0),
+        ((40, 10), 1),
+        ((40, 21), 2),
+        ((30, 14, 10), 1),
+        ((40, 15, 10), 2),
+        ((48, 24), 3),
+        ((80, 30), 4),
+        ((120, 30), 5),
+    ],
 )
 def test_the_first_plan_that_fits_is_taken(sizes, number):
     assert compact.choose_plan(*shapes(*sizes)) == compact.PLANS[number]
@@ -217,7 +226,7 @@ def test_the_first_plan_that_fits_is_taken(sizes, number):
 
 def test_a_state_that_cannot_fit_is_refused():
     with pytest.raises(CheckpointError, match="smallest form, more than"):
-        compact.choose_plan(*shapes(120, 30))
+        compact.choose_plan(*shapes(240, 30))
 
 
 @pytest.mark.parametrize("plan", compact.PLANS, ids=str)
@@ -235,7 +244,7 @@ def test_each_group_is_stored_as_the_plan_says(home, tmp_path, monkeypatch, plan
         kind = plan.get(group)
         return jax.tree.map(lambda x: x.astype(kind).astype(x.dtype) if x.dtype == jnp.float32 else x, tree) if kind else tree
 
-    assert_equal(again.state.params, found.state.params)
+    assert_equal(again.state.params, rounded(found.state.params, "parameters"))
     assert_equal(again.state.extra, found.state.extra)
     ema, was = again.state.ema["inverter"], found.state.ema["inverter"]
     assert_equal(ema, {**was, "params": rounded(was["params"], "averages")})
