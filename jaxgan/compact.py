@@ -7,8 +7,6 @@ parts are complete before the list names them, and old ones are removed after th
 """
 
 import dataclasses
-import hashlib
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -16,19 +14,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.serialization import from_state_dict, to_state_dict
-from flax.traverse_util import empty_node, flatten_dict, unflatten_dict
+from flax.serialization import from_state_dict
+from flax.traverse_util import empty_node, unflatten_dict
 
-from jaxgan import checkpoint
+from jaxgan import checkpoint, parts
 from jaxgan.atomic import atomic_write
 from jaxgan.checkpoint import CheckpointError, DamagedError, Loaded
 from jaxgan.config import STAGES, Config, from_dict, stage_of, to_dict
+from jaxgan.parts import flat
 from jaxgan.train import MODULES, frozen_variables, images_seen, init_state
 from jaxgan.training.state import TrainState
 
 PyTree = Any
 LIST = "state.json"
-PART_BYTES = 15 * 2**20 - 4096  # of arrays; with the headers of its file a part is still under 15 MiB
 TOTAL_BYTES = 59_500_000  # of arrays; with headers and list all files are still under 60 MB
 DROPPED = "dropped"
 
@@ -68,7 +66,8 @@ class Compact:
         self.folder, self.config = Path(folder), config
         stage = stage_of(config)
         frozen = frozen_variables(stage, earlier)
-        self.plan = choose_plan(jax.eval_shape(lambda: init_state(stage, config, earlier)), frozen)
+        self.plan = plan = choose_plan(jax.eval_shape(lambda: init_state(stage, config, earlier)), frozen)
+        self._kind = lambda path, leaf: _stored_as(path, leaf, plan)
         self._sequence, self._earlier = 0, None
         self.earlier = earlier  # as it is stored: every slice trains with the same numbers
         if found:
@@ -79,9 +78,9 @@ class Compact:
                 "stage": earlier.stage,
                 "step": earlier.step,
                 "config": to_dict(earlier.config),
-                "sha256": digest(frozen),
+                "sha256": parts.digest(frozen),
             }
-            self._earlier = {**described, **write_parts(self.folder, "frozen-{}-of-{}.npz", {"frozen": frozen}, self.plan)}
+            self._earlier = {**described, **parts.write(self.folder, "frozen-{}-of-{}.npz", {"frozen": frozen}, self._kind)}
             self.earlier = _read_earlier(self.folder, self._earlier)
 
     def save(self, state: TrainState, usable: bool) -> None:
@@ -101,7 +100,7 @@ class Compact:
             "stored": self.plan,
             "config": to_dict(self.config),
             "earlier": self._earlier,
-            "state": write_parts(self.folder, f"state-{{}}-of-{{}}-{self._sequence}.npz", state, self.plan),
+            "state": parts.write(self.folder, f"state-{{}}-of-{{}}-{self._sequence}.npz", state, self._kind),
         }
         with atomic_write(self.folder / LIST) as file:
             file.write(json.dumps(listed).encode())
@@ -123,9 +122,9 @@ def read(folder: str | Path) -> Found:
     stage = listed["stage"]
     config = from_dict(STAGES[stage], listed["config"])
     earlier = _read_earlier(folder, listed["earlier"]) if listed["earlier"] else None
-    arrays = read_parts(folder, listed["state"])
+    arrays = parts.read(folder, listed["state"])
     like = jax.eval_shape(lambda: init_state(stage, config, earlier))
-    for path, leaf in _flat(like).items():
+    for path, leaf in flat(like).items():
         if leaf is empty_node or _stored_as(path, leaf, listed["stored"]) is None:
             arrays[path] = {} if leaf is empty_node else np.zeros(leaf.shape, leaf.dtype)
         elif getattr(arrays.get(path), "shape", None) != leaf.shape:
@@ -157,7 +156,7 @@ def choose_plan(state: PyTree, frozen: PyTree) -> Plan:
     Raises:
       CheckpointError: there is none.
     """
-    leaves = {**_flat(state), **_flat({"frozen": frozen})}
+    leaves = {**flat(state), **flat({"frozen": frozen})}
     for plan in PLANS:
         types = {path: _stored_as(path, leaf, plan) for path, leaf in leaves.items() if leaf is not empty_node}
         size = sum(leaves[path].size * kind.itemsize for path, kind in types.items() if kind)
@@ -166,23 +165,13 @@ def choose_plan(state: PyTree, frozen: PyTree) -> Plan:
     raise CheckpointError(f"the state is {size / 1e6:.0f} MB in its smallest form, more than {TOTAL_BYTES / 1e6:.0f} MB")
 
 
-def digest(frozen: PyTree) -> str:
-    """SHA-256 of variables with all their digits."""
-    return hashlib.sha256(_lay_out(frozen, {})[1]).hexdigest()
-
-
-def _flat(tree: PyTree) -> dict[str, Any]:
-    """Leaves, and empty nodes, by their path ("opt_state/generator/0/mu/mapping/dense_0/kernel")."""
-    return flatten_dict(to_state_dict(tree), keep_empty_nodes=True, sep="/")
-
-
 def _group(path: str) -> str:
-    parts = path.split("/")
-    if parts[0] == "opt_state" and parts[2] == "0":  # 1 is the schedule of learning rates, which goes on in any case
+    names = path.split("/")
+    if names[0] == "opt_state" and names[2] == "0":  # 1 is the schedule of learning rates, which goes on in any case
         return "moments"
-    if "batch_stats" in parts:  # few, and of any magnitude
+    if "batch_stats" in names:  # few, and of any magnitude
         return "statistics"
-    return {"params": "parameters", "ema": "averages", "frozen": "frozen"}.get(parts[0], "rest")
+    return {"params": "parameters", "ema": "averages", "frozen": "frozen"}.get(names[0], "rest")
 
 
 def _stored_as(path: str, leaf: Any, plan: Plan) -> np.dtype | None:
@@ -191,39 +180,6 @@ def _stored_as(path: str, leaf: Any, plan: Plan) -> np.dtype | None:
     if kind == DROPPED:
         return None
     return jnp.dtype(kind) if kind and jnp.issubdtype(leaf.dtype, np.floating) else np.dtype(leaf.dtype)
-
-
-def _lay_out(tree: PyTree, plan: Plan) -> tuple[dict[str, Any], bytes]:
-    """Type in memory, type as stored and shape of each array by its path (None for an empty node), and their bytes in a row."""
-    described: dict[str, Any] = {}
-    stored = []
-    for path, leaf in _flat(jax.device_get(tree)).items():
-        kind = None if leaf is empty_node else _stored_as(path, leaf, plan)
-        if leaf is empty_node:
-            described[path] = None
-        elif kind is not None:
-            described[path] = [leaf.dtype.name, kind.name, list(leaf.shape)]
-            stored.append(np.asarray(leaf).astype(kind).tobytes())
-    return described, b"".join(stored)
-
-
-def write_parts(folder: Path, name: str, tree: PyTree, plan: Plan) -> dict[str, Any]:
-    """Writes a tree's arrays in parts; returns what `read_parts` needs: the description of the arrays, and the parts' SHA-256.
-
-    Args:
-      name: of a part, with places for its number and how many there are.
-    """
-    described, content = _lay_out(tree, plan)
-    count = max(1, -(-len(content) // PART_BYTES))
-    parts = {}
-    for number in range(count):
-        part = io.BytesIO()
-        np.savez(part, bytes=np.frombuffer(content[number * PART_BYTES : (number + 1) * PART_BYTES], np.uint8))
-        path = folder / name.format(number + 1, count)
-        with atomic_write(path) as file:
-            file.write(part.getvalue())
-        parts[path.name] = hashlib.sha256(part.getvalue()).hexdigest()
-    return {"arrays": described, "parts": parts}
 
 
 def _read_list(path: Path) -> dict[str, Any]:
@@ -239,37 +195,8 @@ def _read_list(path: Path) -> dict[str, Any]:
     return listed
 
 
-def read_parts(folder: Path, listed: dict[str, Any]) -> dict[str, Any]:
-    """The arrays by their path, on the host, with the types they had; {} for empty nodes.
-
-    Raises:
-      DamagedError: a part is missing or not what was written; the message names it.
-    """
-    content = b""
-    for name, sha256 in listed["parts"].items():
-        try:
-            part = (folder / name).read_bytes()
-        except FileNotFoundError:
-            raise DamagedError(f"{folder / name} is missing") from None
-        if hashlib.sha256(part).hexdigest() != sha256:
-            raise DamagedError(f"{folder / name} is damaged: it is not what was written")
-        with np.load(io.BytesIO(part), allow_pickle=False) as archive:
-            content += archive["bytes"].tobytes()
-    arrays: dict[str, Any] = {}
-    start = 0
-    for path, description in listed["arrays"].items():
-        if description is None:
-            arrays[path] = {}
-            continue
-        kind, stored, shape = description
-        size = int(np.prod(shape)) * jnp.dtype(stored).itemsize
-        arrays[path] = np.frombuffer(content[start : start + size], jnp.dtype(stored)).reshape(shape).astype(kind)
-        start += size
-    return arrays
-
-
 def _read_earlier(folder: Path, listed: dict[str, Any]) -> Loaded:
-    frozen = jax.tree.map(jnp.asarray, unflatten_dict(read_parts(folder, listed), sep="/")["frozen"])
+    frozen = jax.tree.map(jnp.asarray, unflatten_dict(parts.read(folder, listed), sep="/")["frozen"])
     stage = listed["stage"]
     own = {"inverter": frozen["inverter"]} if stage == "inverter" else frozen
     others = {name: tree for name, tree in frozen.items() if name not in own}

@@ -12,15 +12,16 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.traverse_util import unflatten_dict
 
-from jaxgan import checkpoint
+from jaxgan import checkpoint, parts
 from jaxgan.atomic import atomic_write
 from jaxgan.checkpoint import CheckpointError, Loaded
-from jaxgan.compact import read_parts, write_parts
 from jaxgan.config import STAGES, from_dict, to_dict
 from jaxgan.data.framing import Framing, measure
 from jaxgan.data.pipeline import load_split
@@ -58,8 +59,7 @@ def read(path: str | Path) -> tuple[Loaded, Framing]:
       DamagedError: a file is missing or not what was written; the message names it.
     """
     listed = json.loads((Path(path) / LIST).read_bytes())
-    arrays = unflatten_dict(read_parts(Path(path), listed["networks"]), sep="/")["frozen"]
-    networks = jax.tree.map(jnp.asarray, arrays)
+    networks = jax.tree.map(jnp.asarray, unflatten_dict(parts.read(Path(path), listed["networks"]), sep="/"))
     config = from_dict(STAGES[listed["stage"]], listed["config"])
     loaded = Loaded(listed["step"], listed["stage"], config, networks["model"], networks["frozen"])
     return loaded, Framing(**listed["framing"])
@@ -69,16 +69,20 @@ def write(path: str | Path, loaded: Loaded, framing: Framing) -> None:
     """Writes what inference needs of a checkpoint, in half precision (statistics keep theirs)."""
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    networks = {"frozen": {"model": loaded.model, "frozen": loaded.frozen}}
+    networks = {"model": loaded.model, "frozen": loaded.frozen}
     listed = {
         "stage": loaded.stage,
         "step": loaded.step,
         "config": to_dict(loaded.config),
         "framing": dataclasses.asdict(framing),
-        "networks": write_parts(path, "networks-{}-of-{}.npz", networks, {"frozen": "float16"}),
+        "networks": parts.write(path, "networks-{}-of-{}.npz", networks, _stored_as),
     }
     with atomic_write(path / LIST) as file:
         file.write(json.dumps(listed, indent=1).encode())
+
+
+def _stored_as(path: str, leaf: Any) -> np.dtype:
+    return np.dtype(leaf.dtype if "batch_stats" in path.split("/") else np.float16)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -25,7 +25,7 @@ from typing import Any
 
 import jax
 
-from jaxgan import compact
+from jaxgan import compact, parts
 from jaxgan.checkpoint import CheckpointError, Checkpoints, Loaded
 from jaxgan.compact import Compact, Found
 from jaxgan.compilation import keep_compiled
@@ -162,7 +162,7 @@ def _earlier(args: argparse.Namespace, found: Found | None) -> Loaded:
         if not named:
             raise CheckpointError(f"{args.state} holds no {args.stage} yet: give the folder of the {before} as --earlier")
         return named
-    if named and compact.digest(frozen_variables(args.stage, named)) != found.listed["earlier"]["sha256"]:
+    if named and parts.digest(frozen_variables(args.stage, named)) != found.listed["earlier"]["sha256"]:
         step = found.listed["earlier"]["step"]
         raise CheckpointError(
             f"{args.state} was trained from another {before} (its step {step}) than {args.earlier} holds; "

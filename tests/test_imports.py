@@ -20,6 +20,8 @@ LAYERS = (
     ("jaxgan.training",),
     ("jaxgan.inversion",),
     ("jaxgan.checkpoint",),
+    ("jaxgan.parts",),
+    ("jaxgan.pretrained",),
     ("jaxgan.weights",),
     ("jaxgan.editing",),
     ("jaxgan.metrics",),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from without_tensorflow import WITHOUT_TENSORFLOW
 
-from jaxgan import Editor, checkpoint, compact, slices
+from jaxgan import Editor, checkpoint, compact, parts, slices
 from jaxgan.checkpoint import CheckpointError, Checkpoints, DamagedError
 from jaxgan.compact import Compact
 from jaxgan.data import prepare
@@ -232,7 +232,7 @@ def test_a_state_that_cannot_fit_is_refused():
 @pytest.mark.parametrize("plan", compact.PLANS, ids=str)
 def test_each_group_is_stored_as_the_plan_says(home, tmp_path, monkeypatch, plan):
     monkeypatch.setattr(compact, "PLANS", (plan,))
-    monkeypatch.setattr(compact, "PART_BYTES", 5_000)  # arrays go on from one part to the next
+    monkeypatch.setattr(parts, "PART_BYTES", 5_000)  # arrays go on from one part to the next
     found, before = compact.read(home / "inverter"), compact.load(home / "stylegan")
     saved = Compact(tmp_path, found.config, before, None)
     saved.save(found.state, usable=True)
