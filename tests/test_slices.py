@@ -186,9 +186,9 @@ def test_a_save_that_is_cut_loses_nothing(home, tmp_path, monkeypatch):
     def cut(*_):
         raise KeyboardInterrupt
 
-    for place in ("json.dumps", "_write"):  # after the new parts, and before them
+    for place in ("compact.json.dumps", "parts.write"):  # after the new parts, and before them
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-            patched.setattr(f"jaxgan.compact.{place}", cut)
+            patched.setattr(f"jaxgan.{place}", cut)
             saved.save(later, usable=True)
         assert_equal(compact.read(tmp_path).state, found.state)
     Compact(tmp_path, found.config, None, compact.read(tmp_path)).save(later, usable=True)
