@@ -11,6 +11,7 @@ import pytest
 
 from jaxgan.data.detection import DetectorError
 from jaxgan.data.images import read_image
+from jaxgan.metrics import table1
 
 R = 16
 
@@ -25,7 +26,8 @@ class FakeEditor:
 
     def __init__(self, workdir):
         kind = workdir.name if workdir.name in ("naive", "keypoint") else "latent_difference"
-        self.config = SimpleNamespace(encoder=SimpleNamespace(kind=kind), cycle="none" if kind == "naive" else "latent")
+        encoder = SimpleNamespace(kind=kind, edited_layers=0)
+        self.config = SimpleNamespace(encoder=encoder, cycle="none" if kind == "naive" else "latent")
         self.stage = "inverter" if workdir.name == "inverter" else "editor"
         self.shades = 3 if kind == "naive" else 1
 
@@ -137,6 +139,15 @@ def test_table_1_of_several_editors(script, tmp_path, capsys):
     errors = [json.loads((tmp_path / name / "eval" / "results.json").read_text()) for name in ("full", "naive")]
     assert [each["rows"]["reconstruction"]["mse"] * 127.5**2 for each in errors] == pytest.approx([1, 9])
     assert errors[0]["setup"]["pairs"] == errors[1]["setup"]["pairs"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cycle", "row"),
+    [("keypoint", "latent", "Keypoint + latent cycle, first 4 layers"), ("naive", "image", "Naive + image cycle")],
+)
+def test_shifts_of_few_layers_are_a_row_of_their_own(kind, cycle, row):
+    encoder = SimpleNamespace(kind=kind, edited_layers=4)  # which the naive encoder does not read
+    assert table1.variant(SimpleNamespace(encoder=encoder, cycle=cycle)) == row
 
 
 def test_the_seed_decides_everything(script, tmp_path):

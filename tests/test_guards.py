@@ -147,6 +147,7 @@ class Copier:
     """An editor that gives portraits back."""
 
     resolution = 16
+    framing = None
 
     def edit(self, images, keypoints, strength, steps):
         return images
