@@ -1,5 +1,6 @@
 """The report's Figure 2: a grid of sources edited to targets, by one editor or by several."""
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,6 +14,7 @@ FIGURE = "figure.png"
 SIDE = 6  # sources along the top and targets down the side, at most
 CELL = 128  # pixels; least width of a cell
 GAP = 2  # white pixels between cells
+LETTER = 6  # pixels; width of one, so that names stay in their cells
 
 
 def tile(cells: np.ndarray) -> np.ndarray:
@@ -54,5 +56,6 @@ def grid(editors: Mapping[str, SupportsEdits], pairs: Pairs) -> np.ndarray:
     step = (picture.height + GAP) // len(cells)
     if lines > 1:
         for line, name in enumerate([*editors] * side, start=1):
-            ImageDraw.Draw(picture).text((4, line * step + 2), name, fill=(128, 128, 128))
+            text = textwrap.fill(name, step // LETTER - 1)
+            ImageDraw.Draw(picture).text((4, line * step + 2), text, fill=(128, 128, 128))
     return np.asarray(picture)
