@@ -8,6 +8,7 @@ parts are complete before the list names them, and old ones are removed after th
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,8 @@ class Compact:
         self.folder, self.config = Path(folder), config
         stage = stage_of(config)
         frozen = frozen_variables(stage, earlier)
-        self.plan = plan = choose_plan(jax.eval_shape(lambda: init_state(stage, config, earlier)), frozen)
-        self._kind = lambda path, leaf: _stored_as(path, leaf, plan)
+        self.plan = choose_plan(jax.eval_shape(lambda: init_state(stage, config, earlier)), frozen)
+        self._kind = partial(_stored_as, plan=self.plan)
         self._sequence, self._earlier = 0, None
         self.earlier = earlier  # as it is stored: every slice trains with the same numbers
         if found:

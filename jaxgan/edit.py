@@ -204,8 +204,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m jaxgan.edit", description="Give portraits the pose and expression of a target."
     )
-    own = f"the package's {pretrained.DEFAULT}"
-    parser.add_argument("--workdir", metavar="DIR", help=f"folder of a trained editor; default: {own}")
+    own = pretrained.FOLDER / pretrained.DEFAULT
+    parser.add_argument("--workdir", default=own, metavar="DIR", help="folder of a trained editor; default: the package's own")
     parser.add_argument("--source", required=True, nargs="+", metavar="PATH", help="image files, folders, ZIP archives")
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--target", metavar="FILE", help="picture whose landmarks the sources are given")
@@ -238,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         portraits, unlisted = list_portraits(arguments.source, arguments.out)
         _check_outputs(portraits, [portrait.name for portrait in portraits] + [arguments.target or arguments.keypoints])
         vgg16 = PerceptualConfig(vgg16_weights=arguments.vgg16) if arguments.vgg16 else None
-        editor = Editor.load(arguments.workdir, perceptual=vgg16) if arguments.workdir else Editor.pretrained(perceptual=vgg16)
+        editor = Editor.load(arguments.workdir, perceptual=vgg16)
         if arguments.target:
             keypoints = target_keypoints(arguments.target, editor.resolution, detect, editor.framing)
         else:

@@ -95,8 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         loaded = checkpoint.load(args.workdir)
-        images, keypoints, _ = load_split(args.data_dir, args.dataset, "train")
-        write(args.out, loaded, measure(keypoints, images.shape[1]))
+        _, keypoints, _ = load_split(args.data_dir, args.dataset, "train")
+        write(args.out, loaded, measure(keypoints, loaded.config.generator.resolution))
     except (CheckpointError, OSError, ValueError) as error:
         print(f"pretrained: {error}", file=sys.stderr)
         return 1

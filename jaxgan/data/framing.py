@@ -39,7 +39,7 @@ def frame(image: np.ndarray, keypoints: np.ndarray, framing: Framing, resolution
       uint8 [resolution, resolution, 3] and float32 [68, 2], the keypoints in pixels of the result.
 
     Raises:
-      ValueError: all landmarks lie at one point, or the face is so large that the crop would be more than thrice the picture.
+      ValueError: all landmarks lie at one point, or the crop lies outside of the picture or is more than thrice as large.
     """
     centre, spread = _place(keypoints)
     if not spread > 0:
@@ -47,13 +47,13 @@ def frame(image: np.ndarray, keypoints: np.ndarray, framing: Framing, resolution
     height, width = image.shape[:2]
     side = max(round(float(spread) / framing.spread), 1)
     left, top = (round(float(at) - share * side) for at, share in zip(centre, (framing.x, framing.y), strict=True))
-    border = [(max(-top, 0), max(top + side - height, 0)), (max(-left, 0), max(left + side - width, 0))]
-    if max(max(pair) for pair in border) > max(height, width):
+    crop = image[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
+    if not crop.size or side > 3 * max(height, width):
         raise ValueError("the landmarks lie outside of the picture")
-    box = (left + border[1][0], top + border[0][0], left + border[1][0] + side, top + border[0][0] + side)
-    padded = np.pad(image, (*border, (0, 0)), mode="edge")
+    border = [(max(-top, 0), max(top + side - height, 0)), (max(-left, 0), max(left + side - width, 0))]
+    padded = np.pad(crop, (*border, (0, 0)), mode="edge")
     moved = (keypoints - np.array([left, top])) * (resolution / side)
-    return resample(padded, resolution, resolution, box=box), moved.astype(np.float32)
+    return resample(padded, resolution, resolution), moved.astype(np.float32)
 
 
 def _place(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
