@@ -79,6 +79,7 @@ def evaluate(
     workdir: str, editor: Editor, pairs: Pairs, info: DatasetInfo, tools: Instruments, arguments: argparse.Namespace
 ) -> report.Report:
     """Edit the pairs once and take all metrics of those edits."""
+    pictures = {figure.FIGURE: figure.grid({"": editor}, pairs)} if arguments.figure else {}
     edits = make_edits(editor, pairs, tools)
     measurements = measure_all(edits, parse_metrics(arguments.metrics))
     setup = {
@@ -93,7 +94,6 @@ def evaluate(
         "pairs": pairs.hash,
         "images_per_second": edits.images_per_second and round(edits.images_per_second, 1),
     }
-    pictures = {figure.FIGURE: figure.grid({"": editor}, pairs)} if arguments.figure else {}
     return report.Report(setup, measurements, [detector_note(info.detector, arguments.detector)], pairs, pictures)
 
 
@@ -103,8 +103,8 @@ def _names(editors: dict[str, Editor]) -> dict[str, str]:
     return {workdir: row if [*rows.values()].count(row) == 1 else f"{row} ({workdir})" for workdir, row in rows.items()}
 
 
-def evaluate_all(arguments: argparse.Namespace) -> list[Path]:
-    """All of it; returns the files written."""
+def evaluate_all(arguments: argparse.Namespace) -> list[str]:
+    """All of it; returns what the metrics that failed say of it."""
     started = time.perf_counter()
     parse_metrics(arguments.metrics)  # wrong names are told before the work begins
     if arguments.num is not None and arguments.num < 2:
@@ -137,19 +137,21 @@ def evaluate_all(arguments: argparse.Namespace) -> list[Path]:
         print(texts["table1.md"])
         paths += report.write_files(arguments.out or Path(arguments.workdirs[0]).parent / "table1", texts, pictures)
     print(f"{time.perf_counter() - started:.0f} s in all")
-    return paths
+    print("wrote", *paths)
+    return [note for result in reports.values() for m in result.measurements if m.failed for note in m.notes]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse_args(argv)
     keep_compiled()
     try:
-        paths = evaluate_all(arguments)
+        failed = evaluate_all(arguments)
     except (OSError, ValueError, CheckpointError) as error:
         print(f"eval: {error}", file=sys.stderr)
         return 1
-    print("wrote", *paths)
-    return 0
+    for note in dict.fromkeys(failed):
+        print(f"eval: {note}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

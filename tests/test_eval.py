@@ -125,7 +125,7 @@ def test_table_1_of_several_editors(script, tmp_path, capsys):
     folders = ",".join(str(tmp_path / name) for name in ("full", "naive", "keypoint"))
     assert script.run("--workdirs", folders, "--metrics", "reconstruction,fid", "--figure") == 0
     table = (tmp_path / "table1" / "table1.md").read_text()
-    for note in ("fewer than 2,048 pictures", "landmarks are exact, those of outputs from dlib", "fid: not taken: needs Inception"):
+    for note in ("fewer than 2,048 pictures", "landmarks are exact, those of outputs", "fid: not taken: needs Inception"):
         assert table.count(note) == 1
     assert table in capsys.readouterr().out
     lines = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("|")]
@@ -164,6 +164,16 @@ def test_a_missing_detector_costs_its_metrics_only(script, tmp_path):
     results = json.loads((tmp_path / "eval" / "results.json").read_text())
     assert list(results["columns"]) == ["mse", "psnr", "ssim"]
     assert any("hausdorff: not taken: detector face_alignment needs" in note for note in results["notes"])
+
+
+def test_a_metric_that_fails_costs_its_own_numbers_only(script, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(script.METRICS, "nme", lambda edits: 1 / 0)
+    assert script.run("--metrics", "nme,reconstruction") == 1
+    results = json.loads((tmp_path / "eval" / "results.json").read_text())
+    assert list(results["columns"]) == ["mse", "psnr", "ssim"]
+    assert "nme: failed: ZeroDivisionError: division by zero" in results["notes"]
+    error = capsys.readouterr().err
+    assert "Traceback" in error and error.endswith("eval: nme: failed: ZeroDivisionError: division by zero\n")
 
 
 @pytest.mark.parametrize(

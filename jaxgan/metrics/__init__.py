@@ -1,5 +1,6 @@
 """Metrics of an editor. Each is a function from `edits.Edits` to `measurement.Measurement`, in a file of its own."""
 
+import traceback
 from collections.abc import Callable, Sequence
 
 from jaxgan.data.detection import DetectorError
@@ -30,11 +31,19 @@ def parse_metrics(text: str) -> list[str]:
 
 
 def measure_all(edits: Edits, names: Sequence[str]) -> list[Measurement]:
-    """Take the named metrics of the same edits. One that cannot be taken here leaves a note in its place."""
+    """Take the named metrics of the same edits.
+
+    One that cannot be taken here leaves a note in its place. So does one that fails: its traceback goes to standard error, and
+    the others, which may have taken half an hour, are kept.
+    """
     measurements = []
     for name in names:
         try:
             measurements.append(METRICS[name](edits))
         except (NotApplicable, DetectorError) as reason:
             measurements.append(Measurement(name, notes=(f"{name}: not taken: {reason}.",)))
+        except Exception as error:
+            traceback.print_exc()
+            note = f"{name}: failed: {type(error).__name__}: {error}"
+            measurements.append(Measurement(name, notes=(note,), failed=True))
     return measurements

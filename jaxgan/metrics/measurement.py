@@ -41,6 +41,7 @@ class Measurement:
     title: str
     columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
+    failed: bool = False  # by an error of the program, which the notes name
 
 
 def mean_column(name: str, description: str, better: Better, samples: Mapping[str, np.ndarray]) -> Column:
