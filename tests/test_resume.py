@@ -27,7 +27,7 @@ from jaxgan.train import init_state
 ROOT = Path(__file__).parents[1]
 DATASET = "procedural"
 EARLIER = {"stylegan": (), "inverter": ("stylegan",), "editor": ("inverter",)}
-IMAGES = 160  # 20 steps, with a checkpoint every second one
+IMAGES = 96  # 12 steps, with a checkpoint every second one
 LONG = [f"run.{name}_images=800000" for name in ("total", "checkpoint", "sample")]
 KILLS = int(os.environ.get("JAXGAN_KILLS", "1"))
 
@@ -55,7 +55,7 @@ def start(home, stage, workdir, *more, devices=4):
     command = [sys.executable, str(ROOT / f"train_{stage}.py"), *flags(home, stage, workdir, *more)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     env["JAX_COMPILATION_CACHE_DIR"] = str(home / "compiled")
-    env["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+    env["XLA_FLAGS"] = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"  # the last one counts
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
