@@ -125,7 +125,11 @@ def test_table_1_of_several_editors(script, tmp_path, capsys):
     folders = ",".join(str(tmp_path / name) for name in ("full", "naive", "keypoint"))
     assert script.run("--workdirs", folders, "--metrics", "reconstruction,fid", "--figure") == 0
     table = (tmp_path / "table1" / "table1.md").read_text()
-    for note in ("fewer than 2,048 pictures", "landmarks are exact, those of outputs", "fid: not taken: needs Inception"):
+    for note in (
+        "Fréchet distances: N = 6 is below 2,048",
+        "landmarks are exact, those of outputs",
+        "fid: not taken: needs Inception",
+    ):
         assert table.count(note) == 1
     assert table in capsys.readouterr().out
     lines = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("|")]

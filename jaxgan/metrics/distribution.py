@@ -36,6 +36,11 @@ def cached(folder: Path | None, images: np.ndarray, features: Callable[[np.ndarr
     return found
 
 
+def small_sample(count: int) -> str:
+    """What a table has to say of distances between so many pictures; nothing where there are enough."""
+    return f"N = {count} is below {ENOUGH:,}: biased upwards, comparable only at this N" if count < ENOUGH else ""
+
+
 def _measure(edits: Edits, what: str, suffix: str, network: str, features: Callable[[str], np.ndarray]) -> Measurement:
     """features: a row's name to its features [N, D]."""
     real = features(COPY_SOURCE)
@@ -49,8 +54,8 @@ def _measure(edits: Edits, what: str, suffix: str, network: str, features: Calla
         kernels[row] = 1e3 * kernel_distance(real, made)[0]
         precisions[row], recalls[row] = precision_recall(real, made)
     count, title = len(real), f"Distribution, by {network}"
-    if count < ENOUGH:
-        title += f" (N = {count} is below {ENOUGH:,}: biased upwards, comparable only at this N)"
+    if few := small_sample(count):
+        title += f" ({few})"
     return Measurement(
         title,
         (

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jaxgan.config import EditorConfig
-from jaxgan.metrics.distribution import ENOUGH
+from jaxgan.metrics.distribution import small_sample
 from jaxgan.metrics.pairs import COPY_SOURCE, COPY_TARGET, INVERSION, MANIPULATED, NEAREST, RANDOM, REAL, RECONSTRUCTION
 from jaxgan.metrics.report import Report, Table, number
 
@@ -106,7 +106,7 @@ def _best(values: Sequence[float | None], better: str) -> int | None:
 def _incomparable(report: Report) -> list[str]:
     setup = report.setup
     not_taken = [note for m in report.measurements if not m.columns for note in m.notes]
-    few = f"Fréchet distances of fewer than {ENOUGH:,} pictures are biased upwards: compare them only at this number."
+    few = small_sample(setup["portraits"])
     return [
         "Bold: the best of the measured editors in each column. Brackets: 95% bootstrap intervals over pairs.",
         "Published numbers are the report's Table 1: FFHQ at 128 px, 4,000 test images, landmarks by face-alignment, millions"
@@ -115,7 +115,7 @@ def _incomparable(report: Report) -> list[str]:
         "Published Hausdorff distances leave out undetected faces, as the legacy column does; published Hausdorff and CSIM were"
         " measured with batch statistics in the inverter, its FID with running ones; ours are with running ones throughout.",
         "FD-dlib and CSIM-dlib are of other networks than FID and CSIM and not comparable with them.",
-        *([few] if setup["portraits"] < ENOUGH else []),
+        *([f"Fréchet distances: {few}."] if few else []),
         *report.notes,
         *not_taken,
     ]
