@@ -5,7 +5,7 @@ python train_editor.py --config small --workdir runs/editor --data_dir data --da
 
 import sys
 
-from jaxgan.launch import main
+from jaxgan.commands.train import main
 
 if __name__ == "__main__":
     sys.exit(main("editor"))

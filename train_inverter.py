@@ -5,7 +5,7 @@ python train_inverter.py --config small --workdir runs/inverter --data_dir data 
 
 import sys
 
-from jaxgan.launch import main
+from jaxgan.commands.train import main
 
 if __name__ == "__main__":
     sys.exit(main("inverter"))

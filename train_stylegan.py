@@ -5,7 +5,7 @@ python train_stylegan.py --config small --workdir runs/stylegan --data_dir data 
 
 import sys
 
-from jaxgan.launch import main
+from jaxgan.commands.train import main
 
 if __name__ == "__main__":
     sys.exit(main("stylegan"))

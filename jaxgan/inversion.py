@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan import losses
-from jaxgan.config import DiscriminatorConfig, PerceptualConfig
+from jaxgan.configs.schema import DiscriminatorConfig, PerceptualConfig
 from jaxgan.models.inverter import Inverter
 from jaxgan.models.stylegan import Generator
 from jaxgan.training.reconstruction import make_features

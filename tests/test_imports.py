@@ -6,33 +6,26 @@ import sys
 from pathlib import Path
 
 import pytest
-from without_tensorflow import WITHOUT_TENSORFLOW
+from helpers.without_tensorflow import WITHOUT_TENSORFLOW
 
 ROOT = Path(__file__).parents[1]
 
 # Layers from the bottom up; a module may import from its own layer and from those before it.
 LAYERS = (
-    ("jaxgan", "jaxgan.atomic", "jaxgan.config"),
-    ("jaxgan.presets", "jaxgan.validation"),
-    ("jaxgan.data",),
+    ("jaxgan.errors", "jaxgan.runtime", "jaxgan.storage"),
+    ("jaxgan.configs",),
+    ("jaxgan.data", "jaxgan.faces"),
     ("jaxgan.models",),
     ("jaxgan.losses",),
-    ("jaxgan.training",),
-    ("jaxgan.inversion",),
-    ("jaxgan.checkpoint",),
-    ("jaxgan.parts",),
-    ("jaxgan.pretrained",),
-    ("jaxgan.weights",),
-    ("jaxgan.editing",),
-    ("jaxgan.metrics",),
-    ("jaxgan.train", "jaxgan.preemption", "jaxgan.compilation", "jaxgan.hosts", "jaxgan.compact"),
-    ("jaxgan.launch", "jaxgan.edit", "jaxgan.convert", "jaxgan.slices"),
-    ("jaxgan.ablation",),
+    ("jaxgan.inversion", "jaxgan.training"),
+    ("jaxgan.checkpoints",),
+    ("jaxgan.importers",),
+    ("jaxgan.training.run", "jaxgan.checkpoints.compact"),
+    ("jaxgan.editor", "jaxgan"),
+    ("jaxgan.evaluation",),
+    ("jaxgan.commands", "jaxgan.__main__"),
     ("train_stylegan", "train_inverter", "train_editor", "eval"),
-    ("jaxgan.demo",),
 )
-
-PACKAGES = ("jaxgan", *(f"jaxgan.{name}" for name in ("data", "models", "training", "weights", "metrics")))
 
 
 def layer_of(module: str) -> int:
@@ -60,8 +53,8 @@ def imports(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 if (node.module, alias.name) == ("jaxgan", "Editor"):
-                    names.add("jaxgan.editing")
-                elif node.module in PACKAGES:
+                    names.add("jaxgan.editor")
+                elif (ROOT / (node.module or "").replace(".", "/")).is_dir():
                     path = ROOT / node.module.replace(".", "/") / alias.name
                     is_module = path.is_dir() or path.with_suffix(".py").exists()
                     names.add(f"{node.module}.{alias.name}" if is_module else node.module)
@@ -94,11 +87,12 @@ def test_imports_point_one_way(module):
     ("module", "source"),
     [
         ("jaxgan.models.stylegan", "from jaxgan.training import loop"),
-        ("jaxgan.data.pipeline", "def f():\n    from jaxgan.losses import mse"),
-        ("jaxgan.training.loop", "import jaxgan.checkpoint"),
-        ("jaxgan.config", "from jaxgan.presets import preset"),
-        ("jaxgan.checkpoint", "from jaxgan import Editor"),
-        ("jaxgan.metrics.truth", "import eval"),
+        ("jaxgan.data.batches", "def f():\n    from jaxgan.losses import mse"),
+        ("jaxgan.training.loop", "import jaxgan.checkpoints"),
+        ("jaxgan.configs.schema", "from jaxgan.models import layers"),
+        ("jaxgan.checkpoints.training", "from jaxgan import Editor"),
+        ("jaxgan.editor", "from jaxgan.commands import edit"),
+        ("jaxgan.evaluation.metrics.truth", "import eval"),
     ],
 )
 def test_a_reversed_import_is_found(module, source):
@@ -106,7 +100,7 @@ def test_a_reversed_import_is_found(module, source):
 
 
 def test_only_one_file_names_pmap_and_one_names_orbax():
-    for word, home in (("jax.pmap", "jaxgan/training/parallel.py"), ("orbax", "jaxgan/checkpoint.py")):
+    for word, home in (("jax.pmap", "jaxgan/training/parallel.py"), ("orbax", "jaxgan/checkpoints/training.py")):
         users = {str(file.relative_to(ROOT)) for file in ROOT.glob("jaxgan/**/*.py") if word in file.read_text()}
         assert users == {home}
 
@@ -115,8 +109,8 @@ STEP_WITHOUT_TENSORFLOW = (
     WITHOUT_TENSORFLOW
     + """
 import numpy as np
-from jaxgan.data.pipeline import array_batches, prefetch
-from jaxgan.presets import preset
+from jaxgan.data.batches import array_batches, prefetch
+from jaxgan.configs.presets import preset
 from jaxgan.training import loop, parallel, stylegan
 from jaxgan.training.discriminator import r1_schedule
 from jaxgan.training.log import TrainingLog

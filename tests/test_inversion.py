@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from jaxgan import Editor
-from jaxgan.checkpoint import Loaded
-from jaxgan.config import PerceptualConfig
+from jaxgan.checkpoints.training import Loaded
+from jaxgan.configs.presets import preset
+from jaxgan.configs.schema import PerceptualConfig
 from jaxgan.models.inverter import Inverter
 from jaxgan.models.stylegan import Discriminator, Generator
-from jaxgan.presets import preset
 from jaxgan.training import editor as editor_stage
 from jaxgan.training import inverter, stylegan
 

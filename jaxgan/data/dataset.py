@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from jaxgan.data.pipeline import Batch, DatasetInfo, dataset_info, load_split, record_batches
+from jaxgan.data.batches import Batch, DatasetInfo, dataset_info, load_split, record_batches
 
 
 class Dataset(Protocol):

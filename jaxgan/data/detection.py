@@ -12,17 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgan.data.images import ImageError, enlarge
+from jaxgan.data.images import enlarge
+from jaxgan.errors import DetectorError, ImageError
 
 MIN_SIDE = 256  # px; smaller images are enlarged to this before detection
 
 # Takes uint8 [H, W, 3] of any size and returns float32 [68, 2] for each face, the largest face first, in pixels of
 # the image as passed, pixel centres at +0.5. Points of a face cut off by the border may lie outside the image.
 Detector = Callable[[np.ndarray], list[np.ndarray]]
-
-
-class DetectorError(RuntimeError):
-    """A detector that cannot be loaded."""
 
 
 @cache  # loading takes seconds

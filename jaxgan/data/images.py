@@ -10,6 +10,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
+from jaxgan.errors import ImageError
+
 FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
     "bicubic": Image.Resampling.BICUBIC,
@@ -24,10 +26,6 @@ MAX_PIXELS = 2**26  # 67 megapixels; larger files are taken for decompression bo
 MAX_FILE_BYTES = 2**28  # 256 MiB; archives can claim any size, and devices have none
 # Formats that start an interpreter (EPS) or read other files are left out.
 _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-
-
-class ImageError(ValueError):
-    """An image that cannot be used. The message is one line, "kind" or "kind: detail"."""
 
 
 def decode_image(data: bytes) -> np.ndarray:

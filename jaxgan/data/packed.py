@@ -22,9 +22,9 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from jaxgan.atomic import atomic_write
-from jaxgan.data.pipeline import Batch, DatasetInfo, array_batches, dataset_info, load_split
-from jaxgan.data.portraits import DatasetError
+from jaxgan.data.batches import Batch, DatasetInfo, array_batches, dataset_info, load_split
+from jaxgan.errors import DatasetError
+from jaxgan.runtime import atomic_write
 
 SPLITS = ("train", "test")
 ENTRIES = ("images", "offsets", "keypoints", "counts", "files", "info")

@@ -19,11 +19,12 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from jaxgan.data.detection import DETECTORS, Detector, DetectorError, load_detector
-from jaxgan.data.images import FILTERS, ImageError, decode_image, encode_png, fit_square
-from jaxgan.data.outcomes import Outcome, Summary
-from jaxgan.data.portraits import DatasetError, Record, dataset_folder, import_tensorflow, write_dataset
-from jaxgan.data.sources import Source, SourceError, open_source
+from jaxgan.data.detection import DETECTORS, Detector, load_detector
+from jaxgan.data.images import FILTERS, decode_image, encode_png, fit_square
+from jaxgan.data.sources import Source, open_source
+from jaxgan.data.summary import Outcome, Summary
+from jaxgan.data.tfrecords import Record, dataset_folder, import_tensorflow, write_dataset
+from jaxgan.errors import DatasetError, DetectorError, ImageError, SourceError
 
 REJECTED_FILE = "rejected.csv"
 SPLITS = ("train", "test")
@@ -98,7 +99,7 @@ def prepare_synthetic(
     overwrite: bool = False,
 ) -> Summary:
     """Prepares a dataset of the procedural portraits 0 to count - 1 of a seed; see prepare_images."""
-    from jaxgan.data import synthetic  # compiles with JAX, which detecting does without
+    from jaxgan.faces import portraits as synthetic
 
     _check(name, resolution, test_fraction)
     with _new_dataset(data_dir, name, overwrite) as folder:

@@ -8,10 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from jaxgan.data.images import EXTENSIONS, open_file, read_limited
-
-
-class SourceError(ValueError):
-    """A folder or archive that cannot be read. The message names it."""
+from jaxgan.errors import SourceError
 
 
 class Source(NamedTuple):

@@ -6,7 +6,7 @@ Real and generated images go through the same random changes, so the generator d
 import jax
 import jax.numpy as jnp
 
-from jaxgan.config import AugmentConfig
+from jaxgan.configs.schema import AugmentConfig
 
 
 def augment(config: AugmentConfig, keys: jax.Array, images: jax.Array) -> jax.Array:

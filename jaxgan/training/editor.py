@@ -18,10 +18,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import losses
-from jaxgan.config import EditorConfig
-from jaxgan.data.drawing import Landmarks, landmarks_from_keypoints
-from jaxgan.models.editor import Encoder
+from jaxgan.configs.schema import EditorConfig
+from jaxgan.models.encoder import Encoder
 from jaxgan.models.inverter import Inverter
+from jaxgan.models.landmarks import Landmarks, landmarks_from_keypoints
 from jaxgan.models.stylegan import Discriminator, Generator
 from jaxgan.training import discriminator, parallel
 from jaxgan.training.reconstruction import make_reconstruction

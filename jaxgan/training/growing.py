@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxgan.config import StyleGANConfig
+from jaxgan.configs.schema import StyleGANConfig
 from jaxgan.models.layers import crossfade, downscale2d, upscale2d
 from jaxgan.training.state import TrainState
 

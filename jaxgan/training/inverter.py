@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import losses
-from jaxgan.config import InverterConfig
+from jaxgan.configs.schema import InverterConfig
 from jaxgan.models.inverter import Inverter
 from jaxgan.models.stylegan import Discriminator, Generator
 from jaxgan.training import discriminator, parallel

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from jaxgan.atomic import atomic_write
+from jaxgan.runtime import atomic_write
 
 
 class TrainingLog:

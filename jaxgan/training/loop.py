@@ -8,15 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxgan.config import RunConfig
+from jaxgan.configs.schema import RunConfig
+from jaxgan.errors import DivergedError
 from jaxgan.training.log import TrainingLog
 from jaxgan.training.state import TrainState
 
 WARM_UP = 2  # steps that may compile, with and without regularisation
-
-
-class DivergedError(FloatingPointError):
-    """A loss or statistic is no longer finite; the message names stage, step and terms."""
 
 
 def fit(

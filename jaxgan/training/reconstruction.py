@@ -5,8 +5,8 @@ from collections.abc import Callable
 import jax
 
 from jaxgan import losses
-from jaxgan.config import DiscriminatorConfig, PerceptualConfig
-from jaxgan.models.features import perceptual_features
+from jaxgan.configs.schema import DiscriminatorConfig, PerceptualConfig
+from jaxgan.models.features.vgg16 import perceptual_features
 from jaxgan.models.stylegan import Discriminator
 
 # Torchvision's VGG16 reads images in units of the ImageNet deviation, the published one in units of 1/255 of the range; its

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import losses
-from jaxgan.config import GeneratorConfig, StyleGANConfig, style_layers
+from jaxgan.configs.schema import GeneratorConfig, StyleGANConfig, style_layers
 from jaxgan.models.layers import upscale2d
 from jaxgan.models.stylegan import Discriminator, Generator, truncate
 from jaxgan.training import discriminator, growing, parallel

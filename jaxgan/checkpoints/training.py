@@ -1,0 +1,223 @@
+"""Checkpoints of a training run; the one file that names orbax.
+
+A checkpoint holds four items: `config` (JSON: the stage and its whole configuration), `state` (what training resumes from),
+`model` (the stage's variables for inference; not of a StyleGAN that still grows) and `frozen` (the variables of earlier stages,
+so that one folder is enough to edit with). Arrays are restored to the host first: a checkpoint saved on any number of devices
+loads on any other.
+
+When all of it is on disk, a list of its files and their SHA-256 completes it. Files are compared with the list before they are
+read, and a checkpoint that is damaged or not complete gives way to the one before it.
+"""
+
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
+
+from jaxgan.configs.schema import STAGES, Config, from_dict, stage_of, to_dict
+from jaxgan.errors import CheckpointError, DamagedError
+from jaxgan.runtime import atomic_write
+
+PyTree = Any
+Read = TypeVar("Read")
+FOLDER = "checkpoints"
+LISTED = "files.json"  # in a step's folder: the SHA-256 of each file, by its path there
+OVERHEAD = 2**20  # bytes of a checkpoint besides its arrays, at most
+DAMAGED = "damaged"  # folder beside it, to which damaged checkpoints are moved when a training goes on from an older one
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """A checkpoint as inference and later stages read it."""
+
+    step: int
+    stage: str  # "stylegan", "inverter" or "editor"
+    config: Config
+    model: dict[str, PyTree]  # the stage's own variables
+    frozen: dict[str, PyTree]  # those of earlier stages
+
+
+class Checkpoints:
+    """The checkpoints of one working folder; saving is atomic, the newest `keep` are kept."""
+
+    def __init__(self, workdir: str | Path, keep: int = 2):
+        self.folder = Path(workdir).absolute() / FOLDER
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=False)
+        handlers = {name: ocp.PyTreeCheckpointHandler() for name in ("state", "model", "frozen")}
+        handlers["config"] = ocp.JsonCheckpointHandler()
+        self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
+
+    def latest_step(self) -> int | None:
+        """Step of the newest complete checkpoint, None where there is none."""
+        return self._manager.latest_step()
+
+    def newest(self, read: Callable[[int], Read]) -> Read | None:
+        """What `read` makes of the newest step at which it does not raise DamagedError; None where there is no checkpoint.
+
+        Raises:
+          DamagedError: every checkpoint is damaged.
+        """
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
+            try:
+                return read(step)
+            except DamagedError as error:
+                print(f"{error}; looking for an older checkpoint", file=sys.stderr)
+        if steps:
+            raise DamagedError(f"{self.folder}: all checkpoints are damaged ({', '.join(map(str, steps))})")
+        return None
+
+    def set_aside_after(self, step: int) -> None:
+        """Moves the checkpoints of later steps, which are damaged, to the folder `damaged` of the working folder."""
+        for later in [each for each in self._manager.all_steps() if each > step]:
+            aside = self.folder.parent / DAMAGED / f"{later}"
+            while aside.exists():
+                aside = aside.with_name(f"{aside.name}_")
+            aside.parent.mkdir(exist_ok=True)
+            os.replace(self.folder / str(later), aside)
+        self._manager.reload()
+
+    def save(self, step: int, config: Config, state: PyTree | None, model: PyTree | None, frozen: PyTree) -> None:
+        """Writes the checkpoint of a step and returns when it is on disk; a step saved before is left as it is.
+
+        Without a state it can be used but not trained further, without a model trained further but not used.
+
+        Raises:
+          CheckpointError: it could not be written.
+        """
+        if step in self._manager.all_steps():
+            return
+        items: dict[str, Any] = {"config": ocp.args.JsonSave({"stage": stage_of(config), "config": to_dict(config)})}
+        trees = {"state": state, "model": model, "frozen": frozen}
+        # orbax has no empty items, and of several processes it wants arrays that all of them know
+        arrays = {name: jax.device_get(tree) for name, tree in trees.items() if tree}
+        items |= {name: ocp.args.PyTreeSave(tree) for name, tree in arrays.items()}
+        folder = self.folder / str(step)
+        try:
+            self._check_room(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(arrays)))
+            self._manager.save(step, args=ocp.args.Composite(**items))
+            self._manager.wait_until_finished()
+            if jax.process_index() == 0:
+                listed = json.dumps(_digests(folder), indent=1).encode()
+                with atomic_write(folder / LISTED) as file:
+                    file.write(listed)
+        except Exception as error:  # each layer below has a type of its own for a full disk
+            reason = next(iter(str(error).splitlines()), type(error).__name__)[:300]
+            raise CheckpointError(f"{folder} could not be written, earlier checkpoints are as they were: {reason}") from error
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices(f"checkpoint {step}")
+
+    def _check_room(self, size: int) -> None:
+        """Raises OSError where arrays of so many bytes find no room: orbax would notice in threads, and each of them shouts."""
+        needed, free = size + OVERHEAD, shutil.disk_usage(self.folder).free
+        if free < needed:
+            reason = f"{os.strerror(errno.ENOSPC)}, {needed / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB free"
+            raise OSError(errno.ENOSPC, reason)
+
+    def check(self, step: int) -> None:
+        """Compares the files of a step with their list.
+
+        Raises:
+          DamagedError: naming what is missing or different.
+        """
+        folder = self.folder / str(step)
+        try:
+            listed = json.loads((folder / LISTED).read_bytes())
+        except FileNotFoundError:
+            raise DamagedError(f"{folder} is not complete: {LISTED} is missing") from None
+        except ValueError as error:
+            raise DamagedError(f"{folder} is damaged: {LISTED} cannot be read") from error
+        found = _digests(folder)
+        for name, digest in listed.items():
+            if found.get(name) != digest:
+                raise DamagedError(f"{folder} is damaged: {name} is {'not what was written' if name in found else 'missing'}")
+
+    def restore_state(self, step: int, like: PyTree) -> PyTree:
+        """The training state of a step, with the structure and shapes of `like` (arrays or ShapeDtypeStructs).
+
+        Raises:
+          DamagedError: it is not what was written.
+          CheckpointError: another structure or shape, as after a change of the configuration, or no state at all.
+        """
+        self.check(step)
+        if not (self.folder / str(step) / "state").exists():
+            raise CheckpointError(f"{self.folder}/{step} holds converted weights, not a training; choose another --workdir")
+        there, here = _shapes(self._manager.item_metadata(step)["state"].tree), _shapes(like)
+        for name in sorted(there.keys() | here.keys()):
+            if there.get(name) != here.get(name):
+                found, wanted = there.get(name, "missing"), here.get(name, "missing")
+                raise CheckpointError(f"{self.folder}/{step}: state {name} is {found} there, {wanted} by the configuration")
+        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), like)
+        items = ocp.args.Composite(state=ocp.args.PyTreeRestore(like, restore_args=as_numpy))
+        return jax.tree.map(jnp.asarray, self._manager.restore(step, args=items)["state"])
+
+    def config(self, step: int) -> Config:
+        """The configuration of a step; raises DamagedError where it is not what was written."""
+        self.check(step)
+        found = self._manager.restore(step, args=ocp.args.Composite(config=ocp.args.JsonRestore()))["config"]
+        return from_dict(STAGES[found["stage"]], found["config"])
+
+    def load(self, step: int) -> Loaded:
+        """What inference needs of a step; an empty model if it was saved without.
+
+        Raises:
+          DamagedError: it is not what was written.
+        """
+        config = self.config(step)
+        names = [name for name in ("model", "frozen") if (self.folder / str(step) / name).exists()]
+        meta = self._manager.item_metadata(step)
+        items: dict[str, Any] = {}
+        for name in names:
+            as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), meta[name].tree)
+            items[name] = ocp.args.PyTreeRestore(restore_args=as_numpy)
+        found = self._manager.restore(step, args=ocp.args.Composite(**items)) if items else {}
+        trees = {name: jax.tree.map(jnp.asarray, found[name]) for name in names}
+        return Loaded(step, stage_of(config), config, trees.get("model", {}), trees.get("frozen", {}))
+
+
+def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
+    """Shape of each leaf by its path, the same for the dicts that orbax keeps and the dataclasses they were."""
+
+    def name(path: tuple) -> str:
+        return "/".join(str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path)
+
+    return {name(path): tuple(leaf.shape) for path, leaf in jax.tree.leaves_with_path(tree)}
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of a step but the list itself."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / LISTED)
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def load(workdir: str | Path, step: int | None = None) -> Loaded:
+    """The newest sound checkpoint of a working folder, or that of a step.
+
+    Raises:
+      DamagedError: that step, or every one, is damaged.
+      CheckpointError: the folder holds no checkpoint, or not that one, or it was saved while the networks grew.
+    """
+    if not (Path(workdir) / FOLDER).is_dir():
+        raise CheckpointError(f"{workdir} holds no checkpoints: is it the --workdir of a training?")
+    checkpoints = Checkpoints(workdir)
+    newest = checkpoints.latest_step()
+    if newest is None:
+        raise CheckpointError(f"{workdir} holds no complete checkpoint yet")
+    if step is not None and not (checkpoints.folder / str(step)).is_dir():
+        raise CheckpointError(f"{workdir} holds no checkpoint of step {step}; the newest is {newest}")
+    loaded = checkpoints.newest(checkpoints.load) if step is None else checkpoints.load(step)
+    if not loaded.model:
+        raise CheckpointError(f"{workdir}, step {loaded.step}: the networks still grow; train them to the last resolution")
+    return loaded

@@ -1,0 +1,158 @@
+"""Measure trained editors on the test split of a dataset.
+
+    python eval.py --workdir runs/editor --data_dir data --dataset NAME
+    python eval.py --workdirs runs/naive,runs/keypoint,runs/full --data_dir data --dataset NAME --figure
+
+Writes results.json, table.md, report.html, samples.csv and, if asked, the figure into each WORKDIR/eval. Of several editors
+the report's Table 1 is made as well: in OUT, as table1.md and table1.html, with a figure of all of them.
+"""
+
+import argparse
+import functools
+import hashlib
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxgan import Editor
+from jaxgan.data.batches import DatasetInfo, dataset_info, load_split
+from jaxgan.data.detection import DETECTORS, detect_landmarks
+from jaxgan.errors import CheckpointError
+from jaxgan.evaluation import figure, html, report, table1
+from jaxgan.evaluation.edits import Instruments, make_edits
+from jaxgan.evaluation.metrics import METRICS, measure_all, networks, parse_metrics
+from jaxgan.evaluation.pairs import COPY_TARGET, Pairs, make_pairs
+from jaxgan.runtime import cache_folder, keep_compiled
+
+NETWORKS = {
+    "inception": networks.inception_network,
+    "facenet": networks.facenet_network,
+    "lpips": networks.lpips_network,
+}
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure trained editors on the test split of a dataset.")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--workdir", dest="workdirs", metavar="DIR", type=lambda one: [one], help="folder of a trained editor")
+    which.add_argument("--workdirs", metavar="A,B", type=lambda text: text.split(","), help="of several, for Table 1")
+    parser.add_argument("--data_dir", required=True, metavar="DIR", help="folder of prepared datasets")
+    parser.add_argument("--dataset", required=True, metavar="NAME", help="dataset whose test split is used")
+    parser.add_argument("--metrics", default=",".join(METRICS), metavar="A,B", help="default, all: %(default)s")
+    parser.add_argument("--figure", action="store_true", help="draw sources edited to several targets, as in Figure 2")
+    parser.add_argument("--num", type=int, metavar="N", help="portraits to use; default: the whole test split")
+    parser.add_argument("--detector", default="dlib", choices=DETECTORS, help="landmark detector; default: dlib")
+    for name in NETWORKS:
+        text = f"weights of that network; default: {name}.npz in $JAXGAN_CACHE or ~/.cache/jaxgan, else without it"
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of results; default: WORKDIR/eval, table1 beside A")
+    parser.add_argument("--seed", type=int, default=0, help="draws the pairs of source and target; default: 0")
+    return parser.parse_args(argv)
+
+
+def detector_note(labelled_by: str, detector: str) -> str:
+    """What the table's reader has to know of the landmarks' origin."""
+    if labelled_by == detector:
+        return f"The dataset's landmarks come from {detector} as well: errors it makes on both sides do not show."
+    origin = "exact" if labelled_by == "exact" else f"from {labelled_by}"
+    return (
+        f"The dataset's landmarks are {origin}, those of outputs from {detector}: even a perfect edit would not score 0"
+        f" but about what {COPY_TARGET} does."
+    )
+
+
+def instruments(arguments: argparse.Namespace) -> Instruments:
+    """What the flags say to measure with; networks whose weights are neither named nor in the cache are left out."""
+    files = {name: getattr(arguments, name) or cache_folder() / f"{name}.npz" for name in NETWORKS}
+    found = {name: path for name, path in files.items() if getattr(arguments, name) or path.exists()}
+    made = {name: NETWORKS[name](path) for name, path in found.items()}
+    folder = None
+    if "inception" in found:  # features of other weights are others
+        folder = cache_folder() / "features" / hashlib.sha256(found["inception"].read_bytes()).hexdigest()[:16]
+    return Instruments(functools.partial(detect_landmarks, detector=arguments.detector), **made, cache=folder)
+
+
+def evaluate(
+    workdir: str, editor: Editor, pairs: Pairs, info: DatasetInfo, tools: Instruments, arguments: argparse.Namespace
+) -> report.Report:
+    """Edit the pairs once and take all metrics of those edits."""
+    pictures = {figure.FIGURE: figure.grid({"": editor}, pairs)} if arguments.figure else {}
+    edits = make_edits(editor, pairs, tools)
+    measurements = measure_all(edits, parse_metrics(arguments.metrics))
+    setup = {
+        "workdir": workdir,
+        "step": editor.step,
+        "dataset": arguments.dataset,
+        "portraits": len(pairs.sources),
+        "resolution": editor.resolution,
+        "filter": info.filter,
+        "detector": arguments.detector,
+        "seed": arguments.seed,
+        "pairs": pairs.hash,
+        "images_per_second": edits.images_per_second and round(edits.images_per_second, 1),
+    }
+    return report.Report(setup, measurements, [detector_note(info.detector, arguments.detector)], pairs, pictures)
+
+
+def _names(editors: dict[str, Editor]) -> dict[str, str]:
+    """Folder -> the row of Table 1 that its editor stands for, with the folder where several stand for the same."""
+    rows = {workdir: table1.variant(editor.config) for workdir, editor in editors.items()}
+    return {workdir: row if [*rows.values()].count(row) == 1 else f"{row} ({workdir})" for workdir, row in rows.items()}
+
+
+def evaluate_all(arguments: argparse.Namespace) -> list[str]:
+    """All of it; returns what the metrics that failed say of it."""
+    started = time.perf_counter()
+    parse_metrics(arguments.metrics)  # wrong names are told before the work begins
+    if arguments.num is not None and arguments.num < 2:
+        raise ValueError(f"--num {arguments.num}: pairs of source and target need at least 2 portraits")
+    editors = {workdir: Editor.load(workdir) for workdir in dict.fromkeys(arguments.workdirs)}
+    for workdir, editor in editors.items():
+        if editor.stage != "editor" and (len(editors) > 1 or arguments.figure):
+            raise ValueError(f"{workdir} is of the {editor.stage} training; Table 1 and the figure are of editors")
+    resolution = next(iter(editors.values())).resolution
+    info = dataset_info(arguments.data_dir, arguments.dataset, resolution)
+    portraits = load_split(arguments.data_dir, arguments.dataset, "test", arguments.num)
+    training = load_split(arguments.data_dir, arguments.dataset, "train")[:2] if info.num_train else (np.zeros(0), np.zeros(0))
+    pairs = make_pairs(portraits, training, arguments.seed)
+    tools, reports, paths = instruments(arguments), {}, []
+    names = _names(editors) if len(editors) > 1 else dict.fromkeys(editors, "")
+    for workdir, editor in editors.items():
+        reports[names[workdir]] = result = evaluate(workdir, editor, pairs, info, tools, arguments)
+        alone = arguments.out if len(editors) == 1 else None
+        paths += report.write(result, alone or Path(workdir) / "eval")
+        print(report.to_markdown(result))
+    if len(editors) > 1:
+        table = table1.table1(reports)
+        pictures = {}
+        if arguments.figure:
+            pictures[figure.FIGURE] = figure.grid({names[workdir]: editor for workdir, editor in editors.items()}, pairs)
+        texts = {
+            "table1.md": "\n".join(report.markdown_table(table)),
+            "table1.html": html.page("Table 1", next(iter(reports.values())).setup, [], [table], pictures),
+        }
+        print(texts["table1.md"])
+        paths += report.write_files(arguments.out or Path(arguments.workdirs[0]).parent / "table1", texts, pictures)
+    print(f"{time.perf_counter() - started:.0f} s in all")
+    print("wrote", *paths)
+    return [note for result in reports.values() for m in result.measurements if m.failed for note in m.notes]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parse_args(argv)
+    keep_compiled()
+    try:
+        failed = evaluate_all(arguments)
+    except (OSError, ValueError, CheckpointError) as error:
+        print(f"eval: {error}", file=sys.stderr)
+        return 1
+    for note in dict.fromkeys(failed):
+        print(f"eval: {note}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

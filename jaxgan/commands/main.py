@@ -1,0 +1,37 @@
+"""The console script `jaxgan`: one subcommand a file of this package."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "edit": "edit photographs to the pose and expression of another",
+    "demo": "data, three training runs and evaluation, at a size for two CPU cores",
+    "prepare": "find landmarks in portraits and write a dataset",
+    "pack": "put a dataset into a folder that trains without TensorFlow",
+    "train": "train a stage: stylegan, inverter or editor",
+    "evaluate": "measure trained editors",
+    "ablation": "train every row of the report's Table 1",
+    "export": "write a checkpoint as a small folder",
+    "convert": "convert weights of other projects",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a subcommand and returns its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = arguments[0] if arguments else "--help"
+    if name in COMMANDS:
+        return importlib.import_module(f"jaxgan.commands.{name}").main(arguments[1:])
+    asked = name in ("-h", "--help")
+    width = max(map(len, COMMANDS))
+    lines = ["usage: jaxgan COMMAND ...", "", *(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())]
+    lines += ["", "jaxgan COMMAND --help lists the flags of a command."]
+    if not asked:
+        lines = [f"jaxgan: unknown command {name!r}", *lines]
+    print("\n".join(lines), file=sys.stdout if asked else sys.stderr)
+    return 0 if asked else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,278 @@
+"""Typed configurations of the three trainings, their presets, and overriding any field from the command line.
+
+Durations are counted in images seen, so that they mean the same for any batch size and any number of devices.
+The defaults are the published hyperparameters (at 128x128); presets name what they change.
+"""
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jaxgan.errors import ConfigError
+
+Dtype = Literal["float32", "bfloat16"]
+
+
+def style_layers(resolution: int) -> int:
+    """Style layers of a generator up to a resolution, 2 log2(resolution) - 2."""
+    return 2 * (resolution.bit_length() - 1) - 2
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """The StyleGAN generator: mapping and synthesis."""
+
+    resolution: int = 128  # pixels, a power of two >= 8
+    latent_size: int = 512  # width of z and of each w
+    mapping_layers: int = 8  # dense layers of the mapping
+    mapping_lr_multiplier: float = 0.01  # learning-rate multiplier of the mapping's weights
+    separate_w: bool = True  # each style layer has its own w (in-domain inversion), else one repeated w (StyleGAN)
+    fmap_base: int = 16384  # feature maps at resolution r: min(fmap_base / r, fmap_max)
+    fmap_max: int = 512  # most feature maps of any layer
+    noise: bool = True  # noise enters each style layer (StyleGAN); short trainings learn speckles from it before faces
+    tanh: bool = True  # image passes through tanh (in-domain inversion), else linear (StyleGAN)
+    dtype: Dtype = "float32"  # type of activations; parameters and statistics stay float32
+
+    @property
+    def num_layers(self) -> int:
+        """Style layers L = 2 log2(R) - 2."""
+        return style_layers(self.resolution)
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """The StyleGAN discriminator, at the generator's resolution."""
+
+    fmap_base: int = 16384  # as in the generator
+    fmap_max: int = 512  # as in the generator
+    stddev_group: int = 4  # images that share a minibatch standard deviation; divides the batch of a device
+    condition: Literal["concatenate", "projection"] = "concatenate"  # how the editor's landmark image enters
+    dtype: Dtype = "float32"  # type of activations
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """The residual convolutional trunk of the inverter and of the landmark branch."""
+
+    width: int = 64  # feature maps after the first convolution, doubled at each stage
+    max_width: int = 1024  # most feature maps of any stage
+    # The published inverter's last normalisation has no scale, so every coordinate of its w has unit variance. With a learned
+    # scale it can start at the mean and deviation of the generator's own w (compare Richardson et al. 2021, section 3).
+    output_scale: bool = False
+    dtype: Dtype = "float32"  # type of activations
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The editor's encoder. landmark_width + latent_width is what each layer's head sees."""
+
+    kind: Literal["latent_difference", "keypoint", "naive"] = "latent_difference"  # architecture
+    trunk: TrunkConfig = TrunkConfig()  # of the landmark branch (of everything in the naive encoder)
+    landmark_width: int = 160  # features of the landmarks, copied to each layer
+    latent_width: int = 32  # features of each layer's w
+    # The published last normalisation has no scale, so the shift has unit variance in every coordinate, wanted or not.
+    # A number makes the scale learnable from that start; null is the published form.
+    shift_scale_init: float | None = None
+    # Pose and expression live in the coarse layers; a shift of the fine ones is mostly colour and texture, that is identity.
+    edited_layers: int = 0  # style layers that are shifted, from the coarsest on; 0: all, as published. Not read by naive
+
+
+@dataclass(frozen=True)
+class AdamConfig:
+    """Adam; the rate is multiplied by `decay` after each quarter of the training."""
+
+    learning_rate: float = 1e-4
+    b1: float = 0.9
+    b2: float = 0.99
+    eps: float = 1e-8
+    decay: float = 1.0  # factor per quarter of the training
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What every training has."""
+
+    dataset: str = "portraits"  # name of the prepared dataset
+    seed: int = 0  # decides initialisation, shuffling and sampling
+    batch_size: int = 16  # images a step, over all devices
+    total_images: int = 12_000_000  # length of the training
+    tick_images: int = 20_000  # between two lines of metrics
+    sample_images: int = 200_000  # between two sample grids
+    checkpoint_images: int = 200_000  # between two checkpoints
+    keep_checkpoints: int = 2  # newest checkpoints kept
+    mirror: bool = True  # half of the portraits are mirrored (with their landmarks)
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of all images that the discriminator sees (Zhao et al. 2020), for small datasets. None by default."""
+
+    color: bool = False  # brightness, saturation and contrast
+    translation: float = 0.0  # largest shift, share of the image's side; published 0.125
+    cutout: float = 0.0  # side of a grey square hole, share of the image's side; published 0.5
+
+
+@dataclass(frozen=True)
+class GrowingConfig:
+    """Progressive growing (Karras et al. 2017): the resolution doubles from `start` to the generator's.
+
+    Batch sizes and learning rates are those of the resolutions 8, 16, ... below the generator's, which itself has
+    run.batch_size and adam.learning_rate; the published ones reach up to 512.
+    """
+
+    start: int = 0  # pixels, a power of two >= 8 below the generator's resolution; 0: the full resolution throughout
+    fade_images: int = 600_000  # over which a new resolution fades in
+    stable_images: int = 600_000  # between two fades; the last resolution goes on to run.total_images
+    batch_sizes: tuple[int, ...] = (128, 128, 64, 32, 16, 8, 4)  # images a step, over all devices
+    learning_rates: tuple[float, ...] = (1e-3, 1e-3, 1e-3, 1e-3, 1.5e-3, 2e-3, 3e-3)
+
+
+@dataclass(frozen=True)
+class StyleGANConfig:
+    """Training of generator and discriminator (Karras et al. 2018)."""
+
+    run: RunConfig = RunConfig(total_images=25_000_000, batch_size=32)
+    generator: GeneratorConfig = GeneratorConfig()
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    adam: AdamConfig = AdamConfig(learning_rate=1.5e-3, b1=0.0)
+    r1_gamma: float = 10.0  # weight of gamma/2 E|grad D(real)|^2
+    r1_interval: int = 1  # steps between two R1 terms; the weight is multiplied by it
+    augment: AugmentConfig = AugmentConfig()
+    growing: GrowingConfig = GrowingConfig()
+    style_mixing: float = 0.9  # probability of a second latent from a random layer on
+    w_avg_decay: float = 0.995  # of the running mean of w, per step
+    ema_half_life: int = 10_000  # images, of the generator's running average
+
+
+@dataclass(frozen=True)
+class PerceptualConfig:
+    """The feature term of image reconstruction losses."""
+
+    network: Literal["vgg16", "discriminator", "none"] = "vgg16"  # "discriminator": the frozen StyleGAN discriminator
+    weight: float = 5e-5  # of the mean squared error of features; 5e-5 is for VGG16 relu4_3 on [0, 255] images
+    vgg16_weights: str = ""  # .npz written by `python -m jaxgan.convert vgg16`
+
+
+@dataclass(frozen=True)
+class InverterConfig:
+    """Training of the domain-guided encoder (Zhu et al. 2020) against a frozen generator."""
+
+    run: RunConfig = RunConfig()
+    generator: GeneratorConfig = GeneratorConfig()  # taken from the StyleGAN checkpoint
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()  # taken from the StyleGAN checkpoint
+    trunk: TrunkConfig = TrunkConfig()
+    perceptual: PerceptualConfig = PerceptualConfig()
+    adam: AdamConfig = AdamConfig(decay=0.8)
+    adversarial_weight: float = 0.08
+    r1_gamma: float = 10.0
+    r1_interval: int = 1
+    ema_half_life: int = 0  # images; 0 is the published form, without running average
+
+
+@dataclass(frozen=True)
+class EditorConfig:
+    """Training of the difference encoder and its conditional discriminator; generator and inverter are frozen."""
+
+    run: RunConfig = RunConfig(total_images=1_600_000)
+    generator: GeneratorConfig = GeneratorConfig()  # taken from the inverter checkpoint
+    inverter: TrunkConfig = TrunkConfig()  # taken from the inverter checkpoint
+    stylegan_discriminator: DiscriminatorConfig = DiscriminatorConfig()  # taken from there too, for perceptual features
+    encoder: EncoderConfig = EncoderConfig()
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    cycle: Literal["latent", "image", "none"] = "latent"  # what closes the cycle; "none" only for the naive encoder
+    perceptual: PerceptualConfig = PerceptualConfig()  # of image reconstruction terms, where the variant has any
+    adam: AdamConfig = AdamConfig(decay=0.8)
+    adversarial_weight: float = 0.05  # lambda
+    mismatched_share: float = 0.0  # of the fakes' weight, for portraits with others' landmarks; 0 is the published form
+    r1_gamma: float = 10.0
+    r1_interval: int = 1
+    ema_half_life: int = 0  # images; 0 is the published form
+
+
+Config = StyleGANConfig | InverterConfig | EditorConfig
+STAGES: dict[str, type] = {"stylegan": StyleGANConfig, "inverter": InverterConfig, "editor": EditorConfig}
+
+
+def stage_of(config: Config) -> str:
+    """ "stylegan", "inverter" or "editor"."""
+    return next(name for name, kind in STAGES.items() if isinstance(config, kind))
+
+
+def to_dict(config: Any) -> dict:
+    """Nested plain dict (JSON types only) of a configuration."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(kind: type, values: dict, path: str = "") -> Any:
+    """Configuration of class `kind` from a nested dict; fields left out keep their defaults.
+
+    Raises:
+      ConfigError: an unknown field or a value of the wrong type, named by its dotted path.
+    """
+    hints = typing.get_type_hints(kind)
+    known = {f.name for f in dataclasses.fields(kind)}
+    made = {}
+    for name, value in values.items():
+        here = f"{path}{name}"
+        if name not in known:
+            raise ConfigError(f"unknown field {here!r}; {kind.__name__} has {', '.join(sorted(known))}")
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, dict):
+                raise ConfigError(f"{here} is a group of fields, got {value!r}")
+            made[name] = from_dict(hint, value, f"{here}.")
+        else:
+            made[name] = _checked(hint, value, here)
+    return kind(**made)
+
+
+def override(config: Any, assignments: list[str]) -> Any:
+    """Copy of `config` with fields set from strings "group.field=value".
+
+    Values are read as JSON where they are JSON (8, 1e-3, true, null) and as plain text otherwise.
+
+    Raises:
+      ConfigError: not of that form, an unknown field, or a value of the wrong type.
+    """
+    values = to_dict(config)
+    for assignment in assignments:
+        path, sep, text = assignment.partition("=")
+        if not sep:
+            raise ConfigError(f"override {assignment!r} is not of the form field=value")
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):  # besides no JSON: thousands of digits, thousands of brackets
+            value = text
+        *groups, last = path.split(".")
+        target = values
+        for depth, group in enumerate(groups):
+            target = target.get(group) if isinstance(target, dict) else None
+            if not isinstance(target, dict):
+                raise ConfigError(f"unknown field {'.'.join(groups[: depth + 1])!r} in override {assignment!r}")
+        target[last] = value
+    return from_dict(type(config), values)
+
+
+def _checked(hint: Any, value: Any, path: str) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{path} must be a list, got {value!r}")
+        return tuple(_checked(args[0], each, f"{path}[{i}]") for i, each in enumerate(value))
+    if origin is Literal:
+        if value not in args:
+            raise ConfigError(f"{path} must be one of {', '.join(map(str, args))}; got {value!r}")
+        return value
+    allowed = args if origin in (typing.Union, types.UnionType) else (hint,)
+    if float in allowed and type(value) is int:  # JSON writes 1.0 as 1
+        value = float(value) if abs(value) < 2**1023 else math.inf
+    if type(value) is float and not math.isfinite(value):
+        raise ConfigError(f"{path} must be finite, got {value}")
+    if type(value) not in allowed:
+        names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in allowed)
+        raise ConfigError(f"{path} must be {names}, got {value!r}")
+    return value

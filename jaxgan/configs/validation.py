@@ -1,0 +1,56 @@
+"""Whether the fields of a configuration fit together."""
+
+from jaxgan.configs.schema import AdamConfig, Config, EditorConfig, GrowingConfig, InverterConfig, StyleGANConfig, to_dict
+from jaxgan.errors import ConfigError
+
+
+def validate(config: Config) -> Config:
+    """The configuration itself if its fields fit together.
+
+    Raises:
+      ConfigError: naming the field that does not.
+    """
+    resolution = config.generator.resolution
+    if resolution < 8 or resolution & (resolution - 1):
+        raise ConfigError(f"generator.resolution must be a power of two of at least 8, got {resolution}")
+    for name in ("batch_size", "total_images", "tick_images", "sample_images", "checkpoint_images", "keep_checkpoints"):
+        if getattr(config.run, name) < 1:
+            raise ConfigError(f"run.{name} must be at least 1, got {getattr(config.run, name)}")
+    if isinstance(config, StyleGANConfig):
+        for name in ("translation", "cutout"):
+            if not 0.0 <= getattr(config.augment, name) < 1.0:
+                raise ConfigError(f"augment.{name} must lie in [0, 1), got {getattr(config.augment, name)}")
+        if config.growing.start:
+            _validate_growing(config.growing, resolution, config.adam)
+    if config.r1_interval < 1:
+        raise ConfigError(f"r1_interval must be at least 1, got {config.r1_interval}")
+    if isinstance(config, EditorConfig):
+        if not 0.0 <= config.mismatched_share <= 1.0:
+            raise ConfigError(f"mismatched_share must lie in [0, 1], got {config.mismatched_share}")
+        naive, layers, edited = config.encoder.kind == "naive", config.generator.num_layers, config.encoder.edited_layers
+        if not 0 <= edited <= layers:
+            raise ConfigError(f"encoder.edited_layers must lie in [0, {layers}], got {edited}")
+        if naive and config.cycle == "latent":
+            raise ConfigError("cycle=latent needs an encoder that takes a latent; the naive one takes image or none")
+        if not naive and config.cycle == "none":
+            raise ConfigError(f"cycle=none is for encoder.kind=naive; {config.encoder.kind} takes latent or image")
+    needs_features = isinstance(config, InverterConfig) or (isinstance(config, EditorConfig) and config.cycle != "latent")
+    if needs_features and config.perceptual.network == "vgg16" and not config.perceptual.vgg16_weights:
+        raise ConfigError(
+            "perceptual.network=vgg16 needs perceptual.vgg16_weights, a file written by `python -m jaxgan.convert vgg16`; "
+            "choose perceptual.network=discriminator or none to train without"
+        )
+    return config
+
+
+def _validate_growing(growing: GrowingConfig, resolution: int, adam: AdamConfig) -> None:
+    lower = resolution.bit_length() - 4  # resolutions from 8 to half
+    if not 8 <= growing.start < resolution or growing.start & (growing.start - 1):
+        raise ConfigError(f"growing.start must be 0 or a power of two from 8 to below {resolution}, got {growing.start}")
+    for name, values in to_dict(growing).items():
+        if name in ("batch_sizes", "learning_rates") and len(values) < lower:
+            raise ConfigError(f"growing.{name} must have {lower} numbers, for 8 to {resolution // 2} px, got {values}")
+        if name != "start" and min(values if isinstance(values, tuple) else (values,)) <= 0:
+            raise ConfigError(f"growing.{name} must be positive, got {values}")
+    if adam.decay != 1.0:
+        raise ConfigError("adam.decay must be 1 where growing.start is set: the resolution decides the learning rate")

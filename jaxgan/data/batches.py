@@ -1,0 +1,312 @@
+"""Batches for training, from prepared datasets or from arrays, and whole splits for evaluation.
+
+A batch is a dict of NumPy arrays: image uint8 [B, R, R, 3] and keypoints float32 [B, 68, 2], in pixels of the image;
+with targets=True also target_keypoints float32 [B, 68, 2], drawn independently.
+
+Streams of batches are endless and decided by their seed: each epoch is a new permutation of the portraits, and each
+portrait is mirrored or not by the toss of a coin. Several processes share a stream: one after another, their batches are the
+batch that one process would draw with the size of all of theirs.
+"""
+
+import itertools
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from jaxgan.data.landmarks import mirror_images, mirror_keypoints
+from jaxgan.data.tfrecords import import_tensorflow, open_dataset
+from jaxgan.errors import DatasetError
+
+Batch = dict[str, np.ndarray]
+Placed = TypeVar("Placed")
+
+DECODERS = 4  # images decoded at the same time
+_SHUFFLE_BYTES = 2**30  # memory for shuffling; larger datasets are shuffled within a moving window of this size
+# Independent random streams of one seed.
+_ORDER, _MIRROR, _TARGET_ORDER, _TARGET_MIRROR = range(4)
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is known of a prepared dataset."""
+
+    name: str
+    resolution: int  # side of the images in pixels
+    num_train: int
+    num_test: int
+    detector: str  # source of the landmarks; "exact" for procedural portraits
+    filter: str | None  # with which the images were resampled
+    source: str  # name of the folder or archive, or "procedural"
+    seed: int | None  # of procedural portraits
+
+
+def dataset_info(data_dir: str | Path, name: str, resolution: int | None = None) -> DatasetInfo:
+    """Describes a prepared dataset.
+
+    Raises:
+        DatasetError: There is no such dataset, jaxgan.data.prepare did not write it, or it has another resolution
+            than the one asked for.
+    """
+    info = open_dataset(data_dir, name).info
+    try:
+        known = {key: info.metadata[key] for key in ("resolution", "detector", "filter", "source", "seed")}
+    except KeyError as error:
+        raise DatasetError(f"{_where(data_dir, name)}: its metadata lacks {error}; prepare it anew") from error
+    if resolution not in (None, known["resolution"]):
+        raise DatasetError(f"{_where(data_dir, name)}: has {known['resolution']} px, not {resolution} px")
+    counts = {f"num_{each}": info.splits[each].num_examples if each in info.splits else 0 for each in ("train", "test")}
+    return DatasetInfo(name=name, **known, **counts)
+
+
+def load_split(
+    data_dir: str | Path, name: str, split: str, limit: int | None = None
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Loads a split into memory, in the fixed order it has on disk.
+
+    Args:
+        data_dir: Folder of the datasets.
+        name: Name of the dataset.
+        split: "train" or "test".
+        limit: Loads only the first records.
+
+    Returns:
+        Images uint8 [N, R, R, 3], keypoints float32 [N, 68, 2] and the N file names.
+
+    Raises:
+        DatasetError: There is no such dataset or split.
+    """
+    records, decode = _open_split(data_dir, name, split)
+    rows = list(_read(records.take(-1 if limit is None else limit).map(decode), _where(data_dir, name)))
+    images, keypoints = np.stack([row["image"] for row in rows]), np.stack([row["keypoints"] for row in rows])
+    return images, keypoints, [row["file"].decode() for row in rows]
+
+
+def record_batches(
+    data_dir: str | Path,
+    name: str,
+    split: str,
+    batch_size: int,
+    *,
+    seed: int,
+    start_step: int = 0,
+    mirror: bool = True,
+    targets: bool = False,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> Iterator[Batch]:
+    """Endless batches from a prepared dataset, read by tf.data.
+
+    Args:
+        data_dir: Folder of the datasets.
+        name: Name of the dataset.
+        split: "train" or "test".
+        batch_size: Portraits in a batch of this process.
+        seed: Decides the stream.
+        start_step: Goes on as a stream from 0 would after this many batches. Skipping reads at most one epoch,
+            and decodes nothing.
+        mirror: Mirrors every other portrait, and every other target, on average.
+        targets: Adds target_keypoints.
+        process_index: Which of the processes this is.
+        process_count: How many processes share the stream.
+
+    Raises:
+        DatasetError: There is no such dataset or split.
+        ValueError: A number is out of range.
+    """
+    draws = _Draws(seed, batch_size, start_step, process_index, process_count)
+    records, decode = _open_split(data_dir, name, split)
+    where = _where(data_dir, name)
+    tf, _ = import_tensorflow()
+    count = int(records.cardinality())
+    first_epoch, skipped = divmod(start_step * batch_size * process_count, count)
+    first_seed = int(np.random.SeedSequence([seed, _ORDER]).generate_state(1, np.uint64)[0] >> 2)
+    window = _shuffle_window(records, count, where)
+
+    def epoch(number: Any) -> Any:
+        return records.shuffle(window, seed=first_seed + number, reshuffle_each_iteration=False)
+
+    stream = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(epoch).skip(skipped)
+    if process_count > 1:
+        # batches of all processes, of which this one decodes its rows
+        rows = slice(process_index * batch_size, (process_index + 1) * batch_size)
+        together = stream.batch(process_count * batch_size)
+        stream = together.map(lambda batch: {name: value[rows] for name, value in batch.items()}).unbatch()
+    stream = stream.map(decode, num_parallel_calls=DECODERS)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # its thread keeps a stream from being closed for up to a minute
+    batches = _read(stream.batch(batch_size, drop_remainder=True).prefetch(2).with_options(options), where)
+    pool = _all_keypoints(records, where) if targets else None
+    portraits = ((batch["image"], batch["keypoints"]) for batch in batches)
+    return _batches(portraits, pool, draws, mirror)
+
+
+def array_batches(
+    images: np.ndarray,
+    keypoints: np.ndarray,
+    batch_size: int,
+    *,
+    seed: int,
+    start_step: int = 0,
+    mirror: bool = True,
+    targets: bool = False,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> Iterator[Batch]:
+    """Endless batches from images uint8 [N, R, R, 3] and keypoints float32 [N, 68, 2], without TensorFlow.
+
+    The other arguments are those of record_batches, and the stream has the same properties, but not the same order.
+    It starts at any step at once.
+
+    Raises:
+        ValueError: The arrays do not fit each other or a number is out of range.
+    """
+    draws = _Draws(seed, batch_size, start_step, process_index, process_count)
+    count = len(images)
+    if count == 0 or images.ndim != 4 or keypoints.shape != (count, 68, 2):
+        raise ValueError(f"images {images.shape} and keypoints {keypoints.shape}: want [N, R, R, 3] and [N, 68, 2]")
+    chosen = (draws.order(step, count, _ORDER) for step in itertools.count(start_step))
+    portraits = ((images[rows], keypoints[rows]) for rows in chosen)
+    return _batches(portraits, keypoints if targets else None, draws, mirror)
+
+
+def prefetch(iterator: Iterator[Any], put: Callable[[Any], Placed], size: int = 2) -> Iterator[Placed]:
+    """Yields put(item) for each item, worked out up to `size` items ahead by a thread of its own.
+
+    An exception of the iterator or of `put` is raised where its item would have come. Closing stops the thread.
+    """
+    room = threading.Semaphore(size)
+    ready: queue.SimpleQueue[tuple[Placed | None, BaseException | None]] = queue.SimpleQueue()
+    closed = threading.Event()
+
+    def work() -> None:
+        try:
+            while room.acquire() and not closed.is_set():
+                ready.put((put(next(iterator)), None))
+        except BaseException as error:  # StopIteration included; all are for the consumer
+            ready.put((None, error))
+
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            room.release()
+            yield item
+    finally:
+        closed.set()
+        room.release()
+        thread.join()
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """The random choices of one process: pure functions of seed and step."""
+
+    seed: int
+    batch_size: int
+    start_step: int
+    process_index: int
+    process_count: int
+
+    def __post_init__(self) -> None:
+        counts_fit = self.batch_size > 0 and 0 <= self.process_index < self.process_count
+        if not counts_fit or min(self.seed, self.start_step) < 0:
+            raise ValueError(f"out of range: {self}")
+
+    def order(self, step: int, count: int, stream: int) -> np.ndarray:
+        """Which of `count` items make up a batch: int64 [batch_size]. Every epoch is a permutation of all items."""
+        drawn = step * self.batch_size * self.process_count + self._rows()
+        epochs, places = np.divmod(drawn, count)
+        rows = np.empty_like(places)
+        for epoch in np.unique(epochs):
+            within = epochs == epoch
+            rows[within] = _permutation(count, self.seed, stream, int(epoch))[places[within]]
+        return rows
+
+    def flips(self, step: int, stream: int) -> np.ndarray:
+        """Which items of a batch are mirrored: bool [batch_size]."""
+        coins = np.random.default_rng([self.seed, stream, step]).random(self.batch_size * self.process_count) < 0.5
+        return coins[self._rows()]
+
+    def _rows(self) -> np.ndarray:
+        return self.process_index * self.batch_size + np.arange(self.batch_size)
+
+
+@lru_cache(maxsize=4)
+def _permutation(count: int, seed: int, stream: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng([seed, stream, epoch]).permutation(count)
+
+
+def _batches(
+    portraits: Iterator[tuple[np.ndarray, np.ndarray]],
+    target_pool: np.ndarray | None,
+    draws: _Draws,
+    mirror: bool,
+) -> Iterator[Batch]:
+    """Mirrors the drawn portraits and adds the targets."""
+    for step, (images, keypoints) in enumerate(portraits, draws.start_step):
+        width = images.shape[2]
+        batch = {"image": images, "keypoints": keypoints}
+        if target_pool is not None:
+            batch["target_keypoints"] = target_pool[draws.order(step, len(target_pool), _TARGET_ORDER)]
+        if mirror:
+            flips = draws.flips(step, _MIRROR)
+            batch["image"] = np.where(flips[:, None, None, None], mirror_images(images), images)
+            batch["keypoints"] = np.where(flips[:, None, None], mirror_keypoints(keypoints, width), keypoints)
+            if target_pool is not None:
+                points, flips = batch["target_keypoints"], draws.flips(step, _TARGET_MIRROR)
+                batch["target_keypoints"] = np.where(flips[:, None, None], mirror_keypoints(points, width), points)
+        yield batch
+
+
+def _open_split(data_dir: str | Path, name: str, split: str) -> tuple[Any, Callable[[Any], Any]]:
+    """A split as a tf.data.Dataset of records with encoded images, in fixed order, and what decodes one of them."""
+    _, tfds = import_tensorflow()
+    builder = open_dataset(data_dir, name)
+    if split not in builder.info.splits:
+        there = ", ".join(sorted(builder.info.splits))
+        raise DatasetError(f"{_where(data_dir, name)}: no split {split} (there: {there})")
+    # Caching is left to the operating system: tf.data's warns whenever a stream is not read to its end.
+    options = tfds.ReadConfig(try_autocache=False)
+    records = builder.as_dataset(split, decoders={"image": tfds.decode.SkipDecoding()}, read_config=options)
+    image = builder.info.features["image"]
+
+    def decode(record: Any) -> Any:
+        return record | {"image": image.decode_example(record["image"])}
+
+    return records, decode
+
+
+def _where(data_dir: str | Path, name: str) -> str:
+    return f"dataset {name} in {data_dir}"
+
+
+def _read(dataset: Any, where: str) -> Iterator[Any]:
+    """The elements of a tf.data.Dataset as NumPy arrays; `where` is said in errors."""
+    tf, _ = import_tensorflow()
+    try:
+        yield from dataset.as_numpy_iterator()
+    except tf.errors.OpError as error:
+        reason = re.sub(r"\{\{.*?\}\} |\[Op:.*|\[\[.*", "", error.message.splitlines()[0]).strip()
+        raise DatasetError(f"{where} cannot be read, prepare it anew: {reason}") from error
+
+
+def _shuffle_window(records: Any, count: int, where: str) -> int:
+    """How many encoded records fit into _SHUFFLE_BYTES."""
+    sample = [len(record["image"]) for record in _read(records.take(64), where)]
+    return max(1, min(count, int(_SHUFFLE_BYTES / np.mean(sample))))
+
+
+def _all_keypoints(records: Any, where: str) -> np.ndarray:
+    return np.concatenate(list(_read(records.map(lambda record: record["keypoints"]).batch(1024), where)))

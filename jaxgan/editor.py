@@ -1,0 +1,303 @@
+"""Editing portraits with trained networks: what a Python user imports."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgan.checkpoints import pretrained
+from jaxgan.checkpoints import training as checkpoint
+from jaxgan.configs.schema import Config, PerceptualConfig
+from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
+from jaxgan.data.framing import Framing
+from jaxgan.data.images import resample, square_box
+from jaxgan.importers.vgg16 import load_vgg16
+from jaxgan.inversion import make_inversion
+from jaxgan.models.encoder import Encoder
+from jaxgan.models.inverter import Inverter
+from jaxgan.models.landmarks import landmarks_from_keypoints
+from jaxgan.models.stylegan import Generator, truncate
+from jaxgan.training.state import to_float, to_uint8
+
+BATCH = 16  # images a call of a compiled function; shorter batches are padded to it, but for a single image
+FFHQ_FACE = (70 / 256, 90 / 256, 180 / 256, 200 / 256)  # left, top, right, bottom: what Zhu et al. paste of a face
+
+
+class Editor:
+    """A trained editor, or as much of one as a checkpoint holds: a StyleGAN can generate, an inverter can also invert."""
+
+    def __init__(self, loaded: checkpoint.Loaded, perceptual: PerceptualConfig | None = None, framing: Framing | None = None):
+        """perceptual: the perceptual network of latents that are optimised, in place of the training's."""
+        self.framing = framing  # how to crop pictures (data.framing.frame), where that is known
+        self.stage: str = loaded.stage
+        self.step: int = loaded.step
+        self.config: Config = loaded.config
+        self.resolution: int = self.config.generator.resolution  # pixels, of everything that goes through the networks
+        self.num_layers: int = self.config.generator.num_layers  # L
+        # of two discriminators the StyleGAN's, whose features perceptual terms are made of
+        self._variables: dict[str, Any] = {**loaded.model, **loaded.frozen}
+        self._generator = Generator(self.config.generator)
+        self._inverter = self._encoder = None
+        if self.stage != "stylegan":
+            self._perceptual = perceptual or self.config.perceptual
+            trunk = self.config.inverter if self.stage == "editor" else self.config.trunk
+            self._inverter = Inverter(trunk, self.config.generator)
+        if self.stage == "editor":
+            self._encoder = Encoder(self.config.encoder, self.config.generator)
+
+    @classmethod
+    def load(cls, workdir: str | Path, step: int | None = None, perceptual: PerceptualConfig | None = None) -> "Editor":
+        """Loads the newest checkpoint of a training's working folder, or that of a step; or a folder of jaxgan.pretrained.
+
+        Args:
+          perceptual: the perceptual network of latents that are optimised (`steps`), in place of the training's.
+
+        Raises:
+          CheckpointError: the folder holds no such checkpoint.
+        """
+        if step is None and pretrained.is_one(workdir):
+            loaded, framing = pretrained.read(workdir)
+            return cls(loaded, perceptual, framing)
+        return cls(checkpoint.load(workdir, step), perceptual)
+
+    @classmethod
+    def pretrained(cls, name: str = pretrained.DEFAULT, perceptual: PerceptualConfig | None = None) -> "Editor":
+        """An editor that comes with the package; docs/portrait64 says what it was trained on and what for.
+
+        It knows faces cropped as its training portraits were: see `framing`.
+
+        Raises:
+          CheckpointError: there is none of that name, or its files are damaged.
+        """
+        return cls.load(pretrained.folder(name), perceptual=perceptual)
+
+    def invert(
+        self,
+        images: np.ndarray | Sequence[np.ndarray],
+        steps: int = 0,
+        learning_rate: float = 0.01,
+        encoder_weight: float = 2.0,
+    ) -> np.ndarray:
+        """Latents float32 [N, L, latent] of portraits.
+
+        Args:
+          images: [N, H, W, 3], or a sequence of [H, W, 3] of any sizes, or one [H, W, 3]; uint8, or float in [-1, 1]. They
+            are centre-cropped to squares and resized to the editor's resolution.
+          steps: of domain-regularised optimisation (Zhu et al. 2020) from the inverter's latents on; 100 is published, 0 takes
+            those latents as they are. Each image is optimised on its own.
+          learning_rate: of Adam.
+          encoder_weight: of the term MSE(w, E(G(w))), which keeps latents where the inverter puts images.
+
+        Raises:
+          ValueError: another shape or type, values out of range, a checkpoint without an inverter, or, with steps, no weights
+            of the perceptual network.
+          FileNotFoundError: with steps, the weight file of the perceptual network is missing.
+        """
+        self._require("inverter", self._inverter)
+        prepared, _, _ = self._prepare(images)
+        return self._latents(prepared, None, steps, learning_rate, encoder_weight)
+
+    def diffuse(
+        self,
+        targets: np.ndarray | Sequence[np.ndarray],
+        contexts: np.ndarray | Sequence[np.ndarray],
+        box: tuple[int, int, int, int] | None = None,
+        steps: int = 100,
+        learning_rate: float = 0.01,
+    ) -> np.ndarray:
+        """Latents float32 [N, L, latent] of portraits with the targets' faces in the contexts' surroundings (Zhu et al. 2020).
+
+        The box of the target is pasted into the context. Optimisation starts at the latent of that image and brings the inside
+        of the box close to the target; the outside is free, and follows what the generator takes for one picture.
+
+        Args:
+          targets: as `images` of `invert`; a single one goes with every context.
+          contexts: as many, or a single one for every target.
+          box: left, top, right and bottom in pixels of the editor's resolution; None for the face of FFHQ's framing.
+          steps, learning_rate: as for `invert`.
+
+        Raises:
+          ValueError, FileNotFoundError: as for `invert`; a box that is empty or reaches out of the image; different numbers.
+        """
+        self._require("inverter", self._inverter)
+        side = self.resolution
+        box = [round(share * side) for share in FFHQ_FACE] if box is None else box
+        left, top, right, bottom = as_box(box, side)
+        (inside, _, _), (outside, _, _) = self._prepare(targets, "target"), self._prepare(contexts, "context")
+        if len(inside) != len(outside) and 1 not in (len(inside), len(outside)):
+            raise ValueError(f"{len(inside)} targets and {len(outside)} contexts; give as many, or a single one of either")
+        mask = np.zeros((side, side, 1), np.uint8)
+        mask[top:bottom, left:right] = 1
+        stitched = np.where(mask, inside, outside)
+        return self._latents(stitched, np.tile(mask, (len(stitched), 1, 1, 1)), steps, learning_rate, 0.0)
+
+    def edit(
+        self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, strength: float = 1.0, steps: int = 0
+    ) -> np.ndarray:
+        """Portraits uint8 [N, R, R, 3] of the same people with the target landmarks.
+
+        Args:
+          images: as for `invert`.
+          keypoints: target landmarks [N, 68, 2] or [68, 2] for all, (x, y) in pixels of the images as passed, whose pixel
+            centres lie at integer + 0.5.
+          strength: how much of the latent shift is applied; 0 gives the inversion, 1 the edit, more exaggerates.
+          steps: as for `invert`.
+
+        Raises:
+          ValueError: as for `invert`, or a checkpoint without an encoder.
+          FileNotFoundError: as for `invert`.
+        """
+        prepared, keypoints = self._prepare_edit(images, keypoints)
+        strength = np.float32(as_number(strength, "strength"))
+        latents = self._latents(prepared, None, steps)
+        edited = self._in_batches(self._edit_latents, prepared, latents, keypoints)
+        return self._in_batches(self._render, latents + strength * (edited - latents))
+
+    def edit_latents(
+        self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, latents: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Edited latents float32 [N, L, latent], w + delta, which `render` turns into what `edit` returns.
+
+        Args:
+          images, keypoints: as for `edit`.
+          latents: w [N, L, latent] of the images; None for what the inverter makes of them. The naive encoder reads the images
+            instead.
+
+        Raises:
+          ValueError: as for `edit`, or latents of another shape or not finite.
+        """
+        prepared, keypoints = self._prepare_edit(images, keypoints)
+        latents = self._latents(prepared, None, 0) if latents is None else as_latents(latents, self._latent_shape)
+        if len(latents) != len(prepared):
+            raise ValueError(f"{len(latents)} latents for {len(prepared)} images")
+        return self._in_batches(self._edit_latents, prepared, latents, keypoints)
+
+    def render(self, latents: np.ndarray) -> np.ndarray:
+        """Images uint8 [N, R, R, 3] of latents [N, L, latent], with the generator's fixed noise.
+
+        Raises:
+          ValueError: another shape, or values that are not finite.
+        """
+        return self._in_batches(self._render, as_latents(latents, self._latent_shape))
+
+    def generate(self, seeds: Sequence[int], truncation: float = 0.7) -> np.ndarray:
+        """Portraits uint8 [N, R, R, 3] of nobody, one for each seed, the same whatever the other seeds are.
+
+        Args:
+          seeds: integers from 0 on.
+          truncation: psi of the truncation trick on the first 8 layers; 1 for none, 0 for the average face.
+
+        Raises:
+          ValueError: other seeds, or a truncation that is no finite number.
+        """
+        size = self.config.generator.latent_size
+        z = [np.random.default_rng(seed).standard_normal(size, np.float32) for seed in as_seeds(seeds)]
+        psi = np.full(len(z), as_number(truncation, "truncation"), np.float32)
+        return self._in_batches(self._generate, np.array(z, np.float32).reshape(-1, size), psi)
+
+    @partial(jax.jit, static_argnums=0)
+    def _invert(self, variables: dict, images: jax.Array) -> jax.Array:
+        return self._inverter.apply(variables["inverter"], to_float(images), False)
+
+    @partial(jax.jit, static_argnums=0)
+    def _render(self, variables: dict, latents: jax.Array) -> jax.Array:
+        return to_uint8(self._generator.apply(variables["generator"], latents, method="synthesize"))
+
+    @partial(jax.jit, static_argnums=0)
+    def _edit_latents(self, variables: dict, images: jax.Array, latents: jax.Array, keypoints: jax.Array) -> jax.Array:
+        landmarks = landmarks_from_keypoints(keypoints, self.resolution)
+        return self._encoder.apply(variables["encoder"], to_float(images), latents, landmarks, False)
+
+    @partial(jax.jit, static_argnums=0)
+    def _generate(self, variables: dict, z: jax.Array, psi: jax.Array) -> jax.Array:
+        w = self._generator.apply(variables["generator"], z, method="map")
+        return self._render(variables, truncate(w, variables["w_avg"], psi))
+
+    def _latents(
+        self,
+        images: np.ndarray,
+        masks: np.ndarray | None,
+        steps: int,
+        learning_rate: float = 0.01,
+        encoder_weight: float = 2.0,
+    ) -> np.ndarray:
+        """Latents of prepared images uint8 [N, R, R, 3], optimised where the masks uint8 [N, R, R, 1] are 1."""
+        steps = as_count(steps, "steps")
+        rate, weight = as_number(learning_rate, "learning_rate"), as_number(encoder_weight, "encoder_weight")
+        if steps == 0:
+            return self._in_batches(self._invert, images)
+        optimise, variables = self._inversion
+
+        def run(_: dict, images: np.ndarray, *masks: np.ndarray) -> jax.Array:
+            mask = jnp.asarray(masks[0], jnp.float32) if masks else None
+            return optimise(variables, to_float(jnp.asarray(images)), mask, steps, rate, weight)
+
+        return self._in_batches(run, images, *(() if masks is None else (masks,)))
+
+    @cached_property
+    def _inversion(self) -> tuple[Callable, dict[str, Any]]:
+        """The compiled optimiser and the variables it reads."""
+        perceptual, variables = self._perceptual, dict(self._variables)
+        choose = "give Editor.load perceptual=PerceptualConfig(vgg16_weights=FILE), or PerceptualConfig(network='none')"
+        if perceptual.network == "vgg16":
+            if not perceptual.vgg16_weights:
+                raise ValueError(f"optimising latents needs VGG16, and this checkpoint names no vgg16_weights; {choose}")
+            try:
+                variables["vgg16"] = load_vgg16(perceptual.vgg16_weights)
+            except FileNotFoundError as error:
+                raise FileNotFoundError(f"{error}; or {choose}") from None
+        if perceptual.network == "discriminator" and "discriminator" not in variables:
+            raise ValueError(f"optimising latents needs the StyleGAN's discriminator, which this checkpoint lacks; {choose}")
+        config = self.config
+        critic = config.stylegan_discriminator if self.stage == "editor" else config.discriminator
+        return make_inversion(self._generator, self._inverter, perceptual, critic), variables
+
+    @property
+    def w_avg(self) -> np.ndarray:
+        """Mean latent float32 [L, latent] of the generator, to which truncation draws."""
+        return np.asarray(self._variables["w_avg"])
+
+    @property
+    def _latent_shape(self) -> tuple[int, int]:
+        return self.num_layers, self.config.generator.latent_size
+
+    def _prepare_edit(self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images uint8 [N, R, R, 3] and keypoints float32 [N, 68, 2] in their pixels."""
+        self._require("encoder of edits", self._encoder)
+        prepared, offsets, scales = self._prepare(images)
+        moved = (as_keypoints(keypoints, len(prepared)) - offsets[:, None, :]) * scales[:, None, None]
+        return prepared, moved.astype(np.float32)
+
+    def _require(self, what: str, network: Any) -> None:
+        if network is None:
+            raise ValueError(f"this checkpoint is of the {self.stage} training and holds no {what}")
+
+    def _in_batches(self, function: Callable, *arrays: np.ndarray) -> np.ndarray:
+        """Applies a compiled function to slices of BATCH rows, the last one padded: it compiles once, and for one row alone."""
+        results, size = [], 1 if len(arrays[0]) == 1 else BATCH
+        for start in range(0, max(len(arrays[0]), 1), BATCH):  # no rows: one padded call gives the result's shape
+            rows = [array[start : start + BATCH] for array in arrays]
+            count = len(rows[0])
+            padded = [np.concatenate([r, np.zeros((size - count, *r.shape[1:]), r.dtype)]) for r in rows]
+            results.append(np.asarray(function(self._variables, *padded))[:count])
+        return np.concatenate(results)
+
+    def _prepare(
+        self, images: np.ndarray | Sequence[np.ndarray], name: str = "image"
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Images uint8 [N, R, R, 3]; for keypoints, the crop's corner (x, y) [N, 2] and the scale [N]."""
+        made = [self._prepare_one(image) for image in as_portraits(images, name)]
+        squares = np.array([square for square, _, _ in made], np.uint8)
+        squares = squares.reshape(-1, self.resolution, self.resolution, 3)
+        offsets = np.array([offset for _, offset, _ in made], np.float32).reshape(-1, 2)
+        return squares, offsets, np.array([scale for _, _, scale in made], np.float32)
+
+    def _prepare_one(self, image: np.ndarray) -> tuple[np.ndarray, tuple[int, int], float]:
+        height, width, _ = image.shape
+        box = square_box(width, height)
+        square = resample(image, self.resolution, self.resolution, box=box)
+        return square, box[:2], self.resolution / min(height, width)

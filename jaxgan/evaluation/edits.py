@@ -1,0 +1,178 @@
+"""What an editor makes of the pairs, once for all metrics."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from jaxgan.evaluation.measurement import Column, mean_column
+from jaxgan.evaluation.pairs import CYCLE, INVERSION, MANIPULATED, RANDOM, RECONSTRUCTION, Pairs, Row
+
+CHUNK = 64  # images handed to the editor at once
+FAILURES = "A picture without a detected face scores the distance between its source's landmarks and its target's."
+
+
+class SupportsEdits(Protocol):
+    """What is asked of an editor; `jaxgan.Editor` is one. An inverter's has no edits: its stage is "inverter"."""
+
+    stage: str
+    resolution: int
+    w_avg: np.ndarray
+
+    def invert(self, images: np.ndarray) -> np.ndarray: ...
+
+    def edit_latents(self, images: np.ndarray, keypoints: np.ndarray, latents: np.ndarray | None = None) -> np.ndarray: ...
+
+    def render(self, latents: np.ndarray) -> np.ndarray: ...
+
+    def generate(self, seeds: np.ndarray, truncation: float) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """What pictures are measured with. Networks whose weights are not at hand are None."""
+
+    detect: Callable[[np.ndarray], list[np.ndarray | None]]  # images uint8 [N, R, R, 3] to landmarks [68, 2] or None
+    inception: Callable[[np.ndarray], np.ndarray] | None = None  # images uint8 [N, R, R, 3] to pool3 features [N, 2048]
+    facenet: Callable[[np.ndarray], np.ndarray] | None = None  # faces uint8 [N, S, S, 3] to embeddings [N, 512]
+    lpips: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None  # two sets uint8 [N, R, R, 3] to distances [N]
+    cache: Path | None = None  # folder for the features of real pictures; None to work them out each time
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Latents float32 [N, L, latent] on an editor's way from portraits to manipulated ones and back."""
+
+    inverted: np.ndarray  # w
+    edited: np.ndarray | None  # w + delta; None without an encoder of edits
+    cycle: np.ndarray | None  # after the edit back
+    average: np.ndarray  # [L, latent], of the generator
+
+
+@dataclass(frozen=True)
+class Edits:
+    """Pairs, all pictures that are made of them or compared with them, and what to measure them with."""
+
+    editor: SupportsEdits
+    pairs: Pairs
+    rows: dict[str, Row]
+    latents: Latents
+    instruments: Instruments
+    images_per_second: float | None  # inverted, edited if it edits, rendered; without compilation, None for a single chunk
+
+    def detected(self, row: str) -> np.ndarray:
+        """Landmarks float32 [N, 68, 2] found in each picture of a row, NaN where no face was found."""
+        return self.rows[row].once("landmarks", self._detect)
+
+    def aligned(self, row: str, what: str, size: int, describe: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """describe(faces uint8 [N, size, size, 3]) -> [N, ...] of a row's aligned faces, worked out once under a name.
+
+        A face that is not found is cut out where its picture is known to have it, or else where the source's is.
+        """
+
+        def measure(row: Row) -> np.ndarray:
+            found = row.once("landmarks", self._detect)
+            known = self.pairs.source_keypoints if row.own is None else row.own
+            landmarks = np.where(np.isnan(found), known, found)
+            return describe(np.stack([aligned_face(*each, size) for each in zip(row.images, landmarks, strict=True)]))
+
+        return self.rows[row].once(what, measure)
+
+    def _detect(self, row: Row) -> np.ndarray:
+        none = np.full((68, 2), np.nan, np.float32)
+        return np.stack([none if found is None else found for found in self.instruments.detect(row.images)])
+
+    def scored(self, row: str) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks found in a row and landmarks wanted, float32 [N, 68, 2] each.
+
+        Where no face was found, the source's landmarks and the target's stand in, in every row, also where the source's own
+        were wanted: a failure costs as much as not to have edited.
+        """
+        found = self.detected(row)
+        missing = np.isnan(found)
+        return (
+            np.where(missing, self.pairs.source_keypoints, found),
+            np.where(missing, self.pairs.wanted, self.rows[row].keypoints),
+        )
+
+    def asked(self) -> list[str]:
+        """The rows of pictures that ought to have certain landmarks."""
+        return [name for name, row in self.rows.items() if row.keypoints is not None]
+
+
+def aligned_face(image: np.ndarray, keypoints: np.ndarray, size: int) -> np.ndarray:
+    """The face uint8 [size, size, 3], upright and centred by its landmarks [68, 2] as dlib's networks were trained."""
+    import dlib
+
+    # dlib counts pixel centres as integers and takes whole ones only
+    points = [dlib.point(int(x), int(y)) for x, y in np.rint(keypoints - 0.5)]
+    height, width = image.shape[:2]
+    shape = dlib.full_object_detection(dlib.rectangle(0, 0, width - 1, height - 1), points)
+    return dlib.get_face_chip(np.ascontiguousarray(image), shape, size=size)
+
+
+def undetected_column(edits: Edits) -> Column:
+    """Share of the outputs in which the detector finds no face."""
+    samples = {row: np.isnan(edits.detected(row)[:, 0, 0]) for row in edits.asked()}
+    return mean_column("undetected", "share of pictures in which no face is found", "lower", samples)
+
+
+def in_chunks(function: Callable[..., Any], description: str, *arrays: np.ndarray) -> Any:
+    """function of CHUNK rows of the arrays at a time, with a progress bar; its results joined."""
+    return np.concatenate([function(*(array[s] for array in arrays)) for s in _chunks(len(arrays[0]), description)])
+
+
+def _chunks(count: int, description: str) -> Iterator[slice]:
+    with tqdm(total=count, desc=description, unit="image") as bar:
+        for start in range(0, count, CHUNK):
+            yield slice(start, start + CHUNK)
+            bar.update(min(CHUNK, count - start))
+
+
+def make_edits(editor: SupportsEdits, pairs: Pairs, instruments: Instruments) -> Edits:
+    """Inverts every source, edits it to its target's landmarks, back, and to its own; draws as many random samples.
+
+    Of an inverter's checkpoint there are the inversions and samples alone.
+
+    Raises:
+      ValueError: the portraits do not have the editor's resolution, or the checkpoint holds no inverter.
+    """
+    if editor.stage == "stylegan":
+        raise ValueError("this checkpoint is of the stylegan training and holds no inverter to measure")
+    height, width = pairs.sources.shape[1:3]
+    if (height, width) != (editor.resolution, editor.resolution):
+        raise ValueError(f"the portraits are {width}x{height} px and the editor's {editor.resolution} px square")
+    edits = editor.stage == "editor"
+    inverted: list[np.ndarray] = []
+    shifted: list[np.ndarray] = []
+    speed: list[tuple[int, float]] = []
+
+    def process(images: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+        started = time.perf_counter()
+        inverted.append(editor.invert(images))
+        if edits:
+            shifted.append(editor.edit_latents(images, keypoints, inverted[-1]))
+        made = editor.render((shifted if edits else inverted)[-1])
+        speed.append((len(images), time.perf_counter() - started))
+        return made
+
+    own, wanted = pairs.source_keypoints, pairs.wanted
+    made = in_chunks(process, MANIPULATED if edits else INVERSION, pairs.sources, wanted)
+    w, edited, cycle, rows = np.concatenate(inverted), None, None, {}
+    if edits:
+        edited = np.concatenate(shifted)
+        cycle = in_chunks(editor.edit_latents, "cycle latents", made, own, edited)
+        reconstructed = in_chunks(editor.edit_latents, "reconstruction latents", pairs.sources, own, w)
+        rows[MANIPULATED] = Row(made, wanted)
+        rows[RECONSTRUCTION] = Row(in_chunks(editor.render, RECONSTRUCTION, reconstructed), own)
+        rows[CYCLE] = Row(in_chunks(editor.render, CYCLE, cycle), own)
+        made = in_chunks(editor.render, INVERSION, w)
+    rows[INVERSION] = Row(made, wanted)
+    rows[RANDOM] = Row(in_chunks(lambda seeds: editor.generate(seeds, 1.0), RANDOM, np.arange(len(w))), None)
+    later = speed[1:]  # the first chunk compiles
+    pace = sum(count for count, _ in later) / sum(seconds for _, seconds in later) if later else None
+    return Edits(editor, pairs, rows | pairs.rows, Latents(w, edited, cycle, editor.w_avg), instruments, pace)

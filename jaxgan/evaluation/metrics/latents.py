@@ -1,0 +1,47 @@
+"""What an edit does in latent space: its size, what is left of it after the way back, and how far it leads from the mean."""
+
+import numpy as np
+
+from jaxgan.evaluation.edits import Edits
+from jaxgan.evaluation.measurement import Measurement, mean_column
+from jaxgan.evaluation.pairs import CYCLE, INVERSION, MANIPULATED
+
+
+def squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Mean squared difference [N] of latents [N, L, latent] over layers and coordinates."""
+    return np.square(a.astype(np.float64) - b.astype(np.float64)).mean(axis=(1, 2))
+
+
+def measure(edits: Edits) -> Measurement:
+    """Distances of latents, as root mean squares over layers and coordinates but for the cycle's error, the training's term.
+
+    Those of the naive encoder, which does not start from the inverter's w, are measured against that w all the same.
+    """
+    latents = edits.latents
+    stages = {MANIPULATED: latents.edited, CYCLE: latents.cycle, INVERSION: latents.inverted}
+    stages = {row: each for row, each in stages.items() if each is not None}
+    average = latents.average[None]
+    from_w = {row: squared(each, latents.inverted) for row, each in stages.items()}
+    return Measurement(
+        "Latents",
+        (
+            mean_column(
+                "latent_cycle",
+                "mean squared error of the cycle's latent to the inverter's w, which the latent cycle term trains",
+                "lower",
+                {row: each for row, each in from_w.items() if row == CYCLE},
+            ),
+            mean_column(
+                "shift",
+                "root mean square of the latent shift from the inverter's w",
+                "",
+                {row: np.sqrt(each) for row, each in from_w.items() if row == MANIPULATED},
+            ),
+            mean_column(
+                "from_w_avg",
+                "root mean square of the latent's distance to the generator's mean w",
+                "",
+                {row: np.sqrt(squared(each, average)) for row, each in stages.items()},
+            ),
+        ),
+    )

@@ -1,0 +1,45 @@
+"""The error of an edit against the true picture, which only procedural portraits have."""
+
+import numpy as np
+
+from jaxgan.evaluation.edits import Edits
+from jaxgan.evaluation.measurement import Measurement, NotApplicable, mean_column
+from jaxgan.evaluation.metrics.reconstruction import pixel_mse
+from jaxgan.evaluation.pairs import COPY_SOURCE, COPY_TARGET, INVERSION, MANIPULATED, TRUE_PICTURE
+from jaxgan.faces.portraits import poses
+
+MEASURED = (MANIPULATED, INVERSION, COPY_SOURCE, COPY_TARGET)
+YAW = (10.0, 25.0)  # degrees: changes are small, medium or large
+EXPRESSION = ("jaw", "smile", "brow_raise", "brow_frown", "blink")
+CHANGE = (0.25, 0.4)  # root mean square of the changes of EXPRESSION's five fields
+
+
+def changes(edits: Edits) -> tuple[np.ndarray, np.ndarray]:
+    """Change from source to target of yaw, in degrees, and of the expression, as a root mean square: [N] each."""
+    files = list(edits.pairs.files)
+    before, after = poses(files), poses([files[target] for target in edits.pairs.targets])
+    yaw = np.degrees(np.abs(after.yaw - before.yaw))
+    squares = [np.square(getattr(after, name) - getattr(before, name)) for name in EXPRESSION]
+    return yaw, np.sqrt(np.mean(squares, axis=0))
+
+
+def measure(edits: Edits) -> Measurement:
+    """Pixel error against the portrait of the source's person in the target's pose; whole, and by how much has to change.
+
+    Raises NotApplicable for portraits that are not procedural.
+    """
+    if TRUE_PICTURE not in edits.rows:
+        raise NotApplicable("only procedural portraits have a true picture of every edit")
+    true = edits.rows[TRUE_PICTURE].images
+    errors = {row: pixel_mse(edits.rows[row].images, true) for row in MEASURED if row in edits.rows}
+    what = "mean squared error to the true picture (source's person, target's pose), pixels in [-1, 1]"
+    columns = [mean_column("truth_mse", what, "lower", errors)]
+    yaw, expression = changes(edits)
+    for name, change, unit, (low, high) in (("yaw", yaw, " degrees", YAW), ("expression", expression, "", CHANGE)):
+        for size, least, most in (("small", -1.0, low), ("medium", low, high), ("large", high, np.inf)):
+            chosen = (change > least) & (change <= most)
+            span = f"above {least:g}{unit}" if most == np.inf else f"above {max(least, 0):g} to {most:g}{unit}"
+            about = f"the same of the {chosen.sum()} pairs whose {name} changes by {span}"
+            samples = {row: np.where(chosen, each, np.nan) for row, each in errors.items()}
+            columns.append(mean_column(f"truth_{size}_{name}", about, "lower", samples))
+    return Measurement("Error to the true picture", tuple(columns))

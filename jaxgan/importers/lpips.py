@@ -1,0 +1,36 @@
+"""Weights of LPIPS on VGG16: torchvision's network and the linear layers of the `lpips` package."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgan.importers.npz import param_shapes, read_npz
+from jaxgan.importers.tensors import Tensors, conv_kernel
+from jaxgan.importers.vgg16 import vgg16_params
+from jaxgan.models.features.lpips import LPIPS, MIN_SIZE
+from jaxgan.models.features.vgg16 import VGG16_BLOCKS
+
+
+def lpips_params(
+    vgg16: Mapping[str, np.ndarray], linear: Mapping[str, np.ndarray], vgg16_origin: str | Path, linear_origin: str | Path
+) -> dict[str, Any]:
+    """Parameters of `LPIPS` from torchvision's state dict of VGG16 and the `lpips` package's v0.1/vgg.pth.
+
+    Raises WeightsError, with the origin and the tensors concerned, for other networks.
+    """
+    params = vgg16_params(vgg16, vgg16_origin, len(VGG16_BLOCKS))
+    tensors = Tensors(linear, linear_origin)
+    for index, (_, width) in enumerate(VGG16_BLOCKS):
+        params[f"lin{index}"] = {"kernel": conv_kernel(tensors.take(f"lin{index}.model.1.weight", (1, width, 1, 1)))}
+    tensors.finish("the linear layers of LPIPS on VGG16")
+    return params
+
+
+def load_lpips(path: str | Path) -> dict[str, Any]:
+    """Parameters of `LPIPS` from an .npz file written by `python -m jaxgan.convert lpips`.
+
+    Raises FileNotFoundError when there is no such file and WeightsError when it holds anything else.
+    """
+    return read_npz(path, "lpips", param_shapes(LPIPS(), MIN_SIZE, inputs=2))

@@ -1,0 +1,108 @@
+"""The named tensors of somebody else's weight file, taken one by one, with every misfit reported at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from jaxgan.errors import WeightsError
+
+SHOWN = 8  # misfits named in a message; the rest is counted
+
+
+class Tensors:
+    """Arrays by name, checked as they are taken.
+
+    `take` never fails, so that one run through a network finds all that is missing or misshapen; `finish` raises.
+    """
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], origin: str | Path):
+        """origin: the file, for messages."""
+        self._arrays = dict(arrays)
+        self._origin = origin
+        self._taken: set[str] = set()
+        self._problems: list[str] = []
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
+    def take(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """The tensor as float32; zeros of that shape if it is missing or has another one."""
+        self._taken.add(name)
+        found = self._arrays.get(name)
+        if found is None:
+            self._problems.append(f"missing {name}")
+        elif tuple(found.shape) != tuple(shape):
+            self._problems.append(f"{name} has shape {tuple(found.shape)}, not {tuple(shape)}")
+        elif not np.issubdtype(found.dtype, np.floating):
+            self._problems.append(f"{name} holds {found.dtype}, not floating-point numbers")
+        elif not np.isfinite(found).all():
+            self._problems.append(f"{name} holds NaN or infinity")
+        else:
+            return np.asarray(found, np.float32)
+        return np.zeros(shape, np.float32)
+
+    def shape(self, name: str, rank: int) -> tuple[int, ...]:
+        """The shape of a tensor off which the architecture is read.
+
+        Raises:
+          WeightsError: there is no such tensor, or it has another rank or an empty axis.
+        """
+        if name not in self._arrays:
+            raise WeightsError(f"{self._origin}: missing {name}")
+        shape = tuple(self._arrays[name].shape)
+        if len(shape) != rank or 0 in shape:
+            raise WeightsError(f"{self._origin}: {name} has shape {shape}, not {rank} axes")
+        return shape
+
+    def count(self, pattern: str) -> int:
+        """How many tensors of the names pattern.format(0), pattern.format(1), ... there are.
+
+        Raises:
+          WeightsError: there is not even the first.
+        """
+        if pattern.format(0) not in self._arrays:
+            raise WeightsError(f"{self._origin}: missing {pattern.format(0)}")
+        return next(number for number in range(len(self._arrays) + 1) if pattern.format(number) not in self._arrays)
+
+    def skip(self, *names: str) -> None:
+        """Tensors that may be there and are not needed."""
+        self._taken.update(names)
+
+    def finish(self, what: str) -> None:
+        """Raises WeightsError if a tensor was missing, misshapen, not finite, or neither taken nor skipped.
+
+        Args:
+          what: the network that the file ought to hold, for the message.
+        """
+        problems = self._problems + [f"unexpected {name}" for name in self._arrays if name not in self._taken]
+        if problems:
+            more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+            raise WeightsError(f"{self._origin}: not the weights of {what}: {'; '.join(problems[:SHOWN])}{more}")
+
+
+def conv_kernel(weight: np.ndarray) -> np.ndarray:
+    """PyTorch's convolution weight [out, in, kH, kW] as [kH, kW, in, out]."""
+    return weight.transpose(2, 3, 1, 0)
+
+
+def load_torch_state(path: str | Path) -> dict[str, np.ndarray]:
+    """Tensors of a PyTorch state dict as NumPy arrays; nothing but tensors is unpickled (weights_only). Needs PyTorch.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+      WeightsError: it holds anything but named tensors.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        import torch
+    except ImportError as error:
+        raise WeightsError(f"{path}: reading it needs PyTorch, which is not installed ({error})") from None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a different type for each way in which a file is no state dict
+        raise WeightsError(f"{path}: not a PyTorch state dict ({type(error).__name__})") from None
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise WeightsError(f"{path}: not a PyTorch state dict")
+    return {name: value.numpy() for name, value in state.items()}

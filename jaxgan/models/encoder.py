@@ -1,0 +1,63 @@
+"""The editor's encoders: latent difference, keypoint and naive (the report's encoder variants).
+
+All have one signature, (portraits, latents, keypoints, landmark images, train) to the edited latents w + delta, so that the
+training does not know which it has.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxgan.configs.schema import EncoderConfig, GeneratorConfig
+from jaxgan.models.inverter import Inverter, Trunk, batch_norm
+from jaxgan.models.landmarks import Landmarks
+from jaxgan.models.layers import EqualizedDense, LayerwiseDense, leaky_relu
+
+
+class DifferenceEncoder(nn.Module):
+    """Latents [B, L, latent] and landmarks to the latent shift [B, L, latent].
+
+    The landmark branch reads the landmark image through the residual trunk ("latent_difference") or the 136 coordinates
+    directly ("keypoint"); its features are copied to each layer and joined with that layer's own reading of w.
+    """
+
+    config: EncoderConfig
+
+    @nn.compact
+    def __call__(self, latents: jax.Array, landmarks: Landmarks, train: bool) -> jax.Array:
+        cfg = self.config
+        batch, layers, width = latents.shape
+        if cfg.kind == "keypoint":
+            x = landmarks.keypoints.reshape(batch, -1)
+        else:
+            x = Trunk(cfg.trunk, name="trunk")(landmarks.image, train)
+        x = EqualizedDense(cfg.landmark_width, gain=1.0, use_bias=False, name="landmark_dense")(x)
+        x = leaky_relu(batch_norm(train, "landmark_norm")(x))
+        x = jnp.broadcast_to(x[:, None, :], (batch, layers, cfg.landmark_width))
+
+        per_layer = (-2, -1)  # each layer's features have their own statistics
+        w = LayerwiseDense(cfg.latent_width, name="latent_dense")(latents)
+        w = leaky_relu(batch_norm(train, "latent_norm", axis=per_layer)(w))
+        shift = LayerwiseDense(width, name="head")(jnp.concatenate([x, w], axis=-1))
+        return batch_norm(train, "norm", axis=per_layer, scale_init=cfg.shift_scale_init)(shift)
+
+
+class Encoder(nn.Module):
+    """The encoder that `config.kind` names: edited latents [B, L, latent] from portraits or latents, and landmarks.
+
+    Portraits are [B, R, R, 3] in [-1, 1]. The naive encoder reads portraits and does its own inversion; the others read
+    latents. The one not needed may be None. Where config.edited_layers is k > 0, only the first k layers are shifted.
+    """
+
+    config: EncoderConfig
+    generator: GeneratorConfig
+
+    @nn.compact
+    def __call__(self, portraits: jax.Array | None, latents: jax.Array | None, landmarks: Landmarks, train: bool) -> jax.Array:
+        if self.config.kind == "naive":
+            both = jnp.concatenate([portraits, landmarks.image], axis=-1)
+            return Inverter(self.config.trunk, self.generator, name="naive")(both, train)
+        shift = DifferenceEncoder(self.config, name="difference")(latents, landmarks, train)
+        if edited := self.config.edited_layers:
+            shift = shift.at[:, edited:].set(0.0)
+        return latents + shift

@@ -1,0 +1,212 @@
+"""The edit command, with a made-up editor and detector."""
+
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgan.commands import edit
+from jaxgan.configs.schema import PerceptualConfig
+from jaxgan.data.images import read_image
+
+R = 32
+
+
+def landmarks(cx: float, cy: float, radius: float) -> np.ndarray:
+    """68 points on a circle, float32 [68, 2]."""
+    t = np.linspace(0, 2 * np.pi, 68, endpoint=False)
+    return np.stack([cx + radius * np.cos(t), cy + radius * np.sin(t)], axis=1).astype(np.float32)
+
+
+class FakeEditor:
+    """Returns its portraits and keeps what it was given."""
+
+    resolution = R
+    framing = None
+
+    def __init__(self):
+        self.calls = []
+
+    @classmethod
+    def load(cls, workdir, perceptual):
+        if workdir == "nowhere":
+            raise FileNotFoundError("nowhere: no checkpoint")
+        cls.last = cls()
+        cls.last.perceptual = perceptual
+        return cls.last
+
+    def edit(self, images, keypoints, strength, steps):
+        self.calls.append((images.copy(), keypoints.copy(), strength))
+        self.steps = steps
+        return images
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path):
+    """Runs the command with the given arguments; faces are found in pictures with anything red in their top row."""
+
+    def detect(images, detector_name):
+        assert detector_name == "dlib"
+        return [
+            landmarks(image.shape[1] / 2, image.shape[0] / 4, image.shape[1] / 4) if image[0, 0, 0] == 255 else None
+            for image in images
+        ]
+
+    monkeypatch.setattr(edit, "detect_landmarks", detect)
+    monkeypatch.setattr(edit, "Editor", FakeEditor)
+    picture(tmp_path / "target.png", (64, 64), red=True)
+
+    def run(*arguments, target=("--target", str(tmp_path / "target.png"))):
+        return edit.main(["--workdir", "w", "--out", str(tmp_path / "out"), *target, "--source", *map(str, arguments)])
+
+    return run
+
+
+def picture(path, size, value=0, red=False):
+    array = np.full((size[1], size[0], 3), value, np.uint8)
+    array[0, :, 0] = 255 if red else value
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+    return path
+
+
+def test_each_source_gets_the_target_landmarks(command, tmp_path):
+    sources = [picture(tmp_path / f"{name}.png", (R, R), value) for name, value in (("a", 10), ("b", 20))]
+    assert command(*sources) == 0
+    ((images, keypoints, strength),) = FakeEditor.last.calls
+    assert [image[5, 5, 0] for image in images] == [10, 20] and strength == 1.0
+    for points in keypoints:  # 64 px of the target are R px of the editor
+        np.testing.assert_allclose(points, landmarks(16, 8, 8), atol=1e-4)
+    for source in sources:
+        np.testing.assert_array_equal(read_image(tmp_path / "out" / source.name), read_image(source))
+
+
+def test_strength_and_keypoint_files(command, tmp_path):
+    source = picture(tmp_path / "a.png", (R, R))
+    expected = landmarks(15, 12, 5)
+    np.save(tmp_path / "k.npy", expected.astype(np.float64))
+    np.savetxt(tmp_path / "k.csv", expected, delimiter=",")
+    for name in ("k.npy", "k.csv"):
+        assert command(source, "--strength", "0.5", target=("--keypoints", str(tmp_path / name))) == 0
+        ((_, keypoints, strength),) = FakeEditor.last.calls
+        np.testing.assert_allclose(keypoints[0], expected, rtol=1e-6)
+        assert keypoints.dtype == np.float32 and strength == 0.5
+
+
+def test_steps_and_vgg16(command, tmp_path):
+    source = picture(tmp_path / "a.png", (R, R))
+    assert command(source) == 0
+    assert FakeEditor.last.steps == 0 and FakeEditor.last.perceptual is None
+    assert command(source, "--steps", "7", "--vgg16", "vgg16.npz") == 0
+    assert FakeEditor.last.steps == 7 and FakeEditor.last.perceptual == PerceptualConfig(vgg16_weights="vgg16.npz")
+
+
+def test_folders_archives_and_equal_names(command, tmp_path):
+    for name in ("in/a.png", "in/A.jpg", "in/sub/a.bmp", "in/b.png"):
+        picture(tmp_path / name, (R, R))
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.write(tmp_path / "in" / "a.png", "x/a.png")
+    assert command(tmp_path / "in", tmp_path / "more.zip") == 0
+    written = sorted(path.name.lower() for path in (tmp_path / "out").iterdir())
+    assert written == ["a-2.png", "a-3.png", "a-4.png", "a.png", "b.png"]
+
+
+def test_the_batch_goes_on_past_bad_portraits(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(edit, "BATCH", 2)
+    names = ["a.png", "broken.png", "missing.png", "broken2.png", "c.png"]
+    sources = [tmp_path / name for name in names]
+    picture(sources[0], (R, R))
+    picture(sources[4], (R, R))
+    sources[1].write_bytes(b"no picture")
+    sources[3].write_bytes(b"")
+    assert command(*sources, tmp_path / "empty.zip") == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+    captured = capsys.readouterr()
+    errors = [line for line in captured.err.splitlines() if line.startswith("edit: /")]
+    assert [error.split(": ")[1] for error in errors] == [
+        str(tmp_path / name) for name in ("empty.zip", "broken.png", "missing.png", "broken2.png")
+    ]
+    assert "unreadable" in errors[1] and "No such file" in errors[2]
+    assert "2 of 6 edited" in captured.out
+
+
+def test_a_failed_write_leaves_the_old_file(command, tmp_path, capsys, monkeypatch):
+    source = picture(tmp_path / "a.png", (R, R))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.png").write_text("old")
+
+    def broken(image):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(edit, "encode_png", broken)
+    assert command(source) == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
+    assert (tmp_path / "out" / "a.png").read_text() == "old"
+    assert "a.png not written: No space left" in capsys.readouterr().err
+
+
+def test_inputs_are_never_overwritten(command, tmp_path, capsys):
+    source = picture(tmp_path / "out" / "a.png", (R, R), 77)
+    before = source.read_bytes()
+    assert command(tmp_path / "out") == 1
+    assert "is an input and would be overwritten" in capsys.readouterr().err
+    assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("red, first", [(False, 16), (True, 8)])
+def test_tall_portraits_are_cropped_around_the_face(command, tmp_path, red, first):
+    """32x64: the centre, or, with a face found in the upper half, a square that holds it."""
+    array = np.zeros((64, R, 3), np.uint8)
+    array[:, :, 1] = np.arange(64)[:, None]
+    array[0, 0, 0] = 255 if red else 0
+    Image.fromarray(array).save(tmp_path / "tall.png")
+    np.save(tmp_path / "k.npy", landmarks(16, 16, 8))
+    assert command(tmp_path / "tall.png", target=("--keypoints", str(tmp_path / "k.npy"))) == 0
+    ((images, _, _),) = FakeEditor.last.calls
+    # the face spans rows 8 to 24: the central square begins at 16 and has to move up to 8
+    assert images.shape == (1, R, R, 3) and images[0, 0, 5, 1] == first
+
+
+def test_sources_are_resized_to_the_editor(command, tmp_path):
+    assert command(picture(tmp_path / "big.png", (3 * R, 3 * R), 40)) == 0
+    ((images, _, _),) = FakeEditor.last.calls
+    np.testing.assert_array_equal(images, np.full((1, R, R, 3), 40))
+
+
+def test_errors_before_the_batch_are_one_line(command, tmp_path, capsys):
+    source = picture(tmp_path / "a.png", (R, R))
+    picture(tmp_path / "faceless.png", (R, R))
+    np.save(tmp_path / "five.npy", np.zeros((5, 2)))
+    np.save(tmp_path / "nan.npy", np.full((68, 2), np.nan))
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    (tmp_path / "words.csv").write_text("x,y\n" * 68)
+    (tmp_path / "ragged.csv").write_text("1,2\n3\n")
+    (tmp_path / "empty.npy").write_bytes(b"")
+    for flag, name, message in (
+        ("--target", "faceless.png", "faceless.png: no face found"),
+        ("--target", "none.png", "none.png"),
+        ("--keypoints", "five.npy", "five.npy: keypoints have shape [5, 2], not [68, 2]"),
+        ("--keypoints", "nan.npy", "nan.npy: keypoints are not all finite"),
+        ("--keypoints", "objects.npy", "objects.npy: no keypoints"),
+        ("--keypoints", "words.csv", "words.csv: no keypoints"),
+        ("--keypoints", "ragged.csv", "ragged.csv: no keypoints"),
+        ("--keypoints", "empty.npy", "empty.npy: no keypoints"),
+        ("--keypoints", "k.txt", "k.txt: no keypoints: the name must end in .npy or .csv"),
+    ):
+        assert command(source, target=(flag, str(tmp_path / name))) == 1
+        error = capsys.readouterr().err
+        assert message in error and error.startswith("edit: ") and error.count("\n") == 1
+    assert command(source, "--workdir", "nowhere") == 1
+    assert capsys.readouterr().err == "edit: nowhere: no checkpoint\n"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--strength", "nan"), ("--strength", "much"), ("--steps", "-1"), ("--keypoints", "k.npy")]
+)
+def test_bad_usage_exits_with_2(command, tmp_path, arguments):
+    with pytest.raises(SystemExit) as caught:
+        command("a.png", *arguments)
+    assert caught.value.code == 2

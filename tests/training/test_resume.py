@@ -1,0 +1,168 @@
+"""Trainings that are killed, preempted or shared by two processes end as those that are not.
+
+JAXGAN_KILLS=20 kills each stage twenty times instead of once, and has two processes train every stage, not only the inverter.
+"""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jaxgan.checkpoints import training as checkpoint
+from jaxgan.checkpoints.training import Checkpoints
+from jaxgan.commands import train as launch
+from jaxgan.configs.presets import preset
+from jaxgan.data import prepare
+from jaxgan.runtime import EXIT_PREEMPTED
+from jaxgan.training.run import init_state
+
+ROOT = Path(__file__).parents[2]
+DATASET = "procedural"
+EARLIER = {"stylegan": (), "inverter": ("stylegan",), "editor": ("inverter",)}
+IMAGES = 96  # 12 steps, with a checkpoint every second one
+LONG = [f"run.{name}_images=800000" for name in ("total", "checkpoint", "sample")]
+KILLS = int(os.environ.get("JAXGAN_KILLS", "1"))
+
+
+def flags(home, stage, workdir, *more):
+    earlier = [part for name in EARLIER[stage] for part in (f"--{name}", str(home / name))]
+    data = ["--data_dir", str(home / "data"), "--dataset", DATASET]
+    return ["--config", "tiny", "--workdir", str(workdir), *data, *earlier, f"run.total_images={IMAGES}", *more]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with data and an uninterrupted training of each stage."""
+    home = tmp_path_factory.mktemp("home")
+    drawn = ["--synthetic", "64", "--name", DATASET, "--data_dir", str(home / "data"), "--resolution", "8"]
+    assert prepare.main([*drawn, "--test_fraction", "0.25"]) == 0
+    for stage in EARLIER:
+        assert launch.main(stage, flags(home, stage, home / stage)) == 0
+    # compiled once; in a folder of their own, since a kill may leave an entry cut off
+    shutil.copytree(os.environ["JAX_COMPILATION_CACHE_DIR"], home / "compiled")
+    return home
+
+
+def start(home, stage, workdir, *more, devices=4):
+    command = [sys.executable, str(ROOT / f"train_{stage}.py"), *flags(home, stage, workdir, *more)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    env["JAX_COMPILATION_CACHE_DIR"] = str(home / "compiled")
+    env["XLA_FLAGS"] = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"  # the last one counts
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(process, images):
+    """Reads what a training prints until it has seen so many images; False where it ended before."""
+    for line in process.stdout:
+        found = re.match(r"\w+ ([\d,]+)/[\d,]+ images", line)
+        if found and int(found[1].replace(",", "")) >= images:
+            return True
+    return False
+
+
+def lines_of(workdir):
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        del line["images_per_second"]
+    return lines
+
+
+def assert_same_run(home, stage, found):
+    """Every metric, every grid and every array of the last state and of the model are equal to the last bit."""
+    expected = home / stage
+    assert lines_of(found) == lines_of(expected)
+    grids = sorted(os.listdir(expected / "samples"))
+    assert sorted(os.listdir(found / "samples")) == grids
+    for name in grids:
+        assert (found / "samples" / name).read_bytes() == (expected / "samples" / name).read_bytes()
+    earlier = checkpoint.load(home / EARLIER[stage][0]) if EARLIER[stage] else None
+    like = jax.eval_shape(lambda: init_state(stage, preset("tiny", stage), earlier))
+    last = IMAGES // 8
+    states = [Checkpoints(each).restore_state(last, like) for each in (found, expected)]
+    jax.tree.map(np.testing.assert_array_equal, *states)
+    jax.tree.map(np.testing.assert_array_equal, *(checkpoint.load(each).model for each in (found, expected)))
+
+
+@pytest.mark.parametrize("stage", EARLIER)
+def test_killed_at_any_moment_it_ends_as_if_nothing_had_happened(home, tmp_path, stage):
+    dice, kills, number = random.Random(stage), 0, 0
+    while kills < KILLS:
+        workdir, number = tmp_path / str(number), number + 1
+        while True:  # the same command again and again, until it is through
+            process = start(home, stage, workdir)
+            seen = 8 * max([int(path.name) for path in workdir.glob("checkpoints/*") if path.name.isdigit()], default=0)
+            if kills < KILLS and wait_for(process, dice.uniform(seen, IMAGES)):
+                try:
+                    process.wait(dice.uniform(0, 0.3))  # in the middle of a step, a save or a grid
+                except subprocess.TimeoutExpired:
+                    process.kill()
+            _, errors = process.communicate()
+            if process.returncode != -signal.SIGKILL:
+                assert process.returncode == 0, errors
+                break
+            kills += 1
+        assert_same_run(home, stage, workdir)
+
+
+def test_sigterm_saves_and_says_so(home, tmp_path):
+    process = start(home, "stylegan", tmp_path, *LONG)
+    assert wait_for(process, 80)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == EXIT_PREEMPTED
+    step = Checkpoints(tmp_path).latest_step()
+    assert re.search(rf"SIGTERM at step {step}: saved; the same command goes on", errors)
+    assert 10 <= step == lines_of(tmp_path)[-1]["step"]
+    assert launch.main("stylegan", flags(home, "stylegan", tmp_path, f"run.total_images={step * 8 + 8}")) == 0
+    assert Checkpoints(tmp_path).latest_step() == step + 1
+
+
+def start_two(home, stage, workdir, port, *more):
+    """Two processes of two devices each, on one training."""
+    hosts = ["--coordinator", f"localhost:{port}", "--processes", "2"]
+    return [start(home, stage, workdir, *more, *hosts, "--process", str(each), devices=2) for each in range(2)]
+
+
+@pytest.fixture
+def port():
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return free.getsockname()[1]
+
+
+@pytest.mark.parametrize("stage", EARLIER if KILLS > 1 else ["inverter"])
+def test_two_processes_train_as_one_with_all_devices(home, tmp_path, stage, port):
+    processes = start_two(home, stage, tmp_path, port)
+    results = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], results
+    assert "images" not in results[1][0]  # the second one is silent
+    found, expected = lines_of(tmp_path), lines_of(home / stage)
+    assert [line["images"] for line in found] == [line["images"] for line in expected]
+    for one, other in zip(found[:6], expected[:6], strict=True):
+        for name in one:  # sums in another order: Adam makes of the last bits a thousandth of a loss
+            assert one[name] == pytest.approx(other[name], rel=5e-3, abs=5e-3), (name, one["step"])
+    # what two processes have saved, one goes on from
+    assert launch.main(stage, flags(home, stage, tmp_path, f"run.total_images={IMAGES + 16}")) == 0
+    assert lines_of(tmp_path)[-1]["images"] == IMAGES + 16
+
+
+def test_preempted_processes_stop_at_the_same_step(home, tmp_path, port):
+    processes = start_two(home, "inverter", tmp_path, port, *LONG)
+    assert wait_for(processes[0], 80)
+    processes[1].send_signal(signal.SIGTERM)
+    results = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [EXIT_PREEMPTED] * 2, results
+    step = Checkpoints(tmp_path).latest_step()
+    for _, errors in results:
+        assert f"SIGTERM at step {step}: saved" in errors
