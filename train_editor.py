@@ -8,4 +8,4 @@ import sys
 from jaxgan.commands.train import main
 
 if __name__ == "__main__":
-    sys.exit(main("editor"))
+    sys.exit(main(["editor", *sys.argv[1:]]))

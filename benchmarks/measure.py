@@ -8,13 +8,13 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxgan.training.run import MODULES, frozen_variables, init_state
 
 from jaxgan.checkpoints.training import Loaded
 from jaxgan.configs.presets import preset
 from jaxgan.configs.schema import Config, GrowingConfig, PerceptualConfig, override
 from jaxgan.faces import portraits as synthetic
 from jaxgan.training import parallel
-from jaxgan.training.run import MODULES, frozen_variables, init_state
 
 BATCH = 16  # images a call outside of training
 PAUSE = 0.3  # seconds; threads of another library wait actively for some time after its call

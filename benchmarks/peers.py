@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from bench_measure import BATCH, Args, Step, configs, judged, portraits, table, timed, training_batch
+from jaxgan.training.run import MODULES, init_state
 
 from jaxgan.configs.schema import AugmentConfig
 from jaxgan.models.landmarks import CURVES, draw_landmarks
 from jaxgan.models.stylegan import Generator
-from jaxgan.training.run import MODULES, init_state
 
 
 def landmarks(args: Args) -> None:

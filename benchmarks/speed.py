@@ -29,12 +29,12 @@ import jax.numpy as jnp
 import numpy as np
 from bench_measure import BATCH, Args, Step, checkpoints, configs, judged, portraits, report, table, timed
 from bench_peers import landmarks, peer
+from jaxgan.training.run import MODULES, init_state
 
 from jaxgan import Editor
 from jaxgan.configs.presets import PRESETS
 from jaxgan.data.batches import array_batches, record_batches
 from jaxgan.models.stylegan import Generator
-from jaxgan.training.run import MODULES, init_state
 
 STEPS = 20  # of optimised inversion
 PAIRS = 16  # of the evaluation

@@ -9,71 +9,108 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.checkpoints import pretrained
-from jaxgan.checkpoints import training as checkpoint
-from jaxgan.configs.schema import Config, PerceptualConfig
+from jaxgan import checkpoints
+from jaxgan.configs import Config, EncoderConfig, GeneratorConfig, PerceptualConfig, TrunkConfig
 from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
 from jaxgan.data.framing import Framing
 from jaxgan.data.images import resample, square_box
-from jaxgan.importers.vgg16 import load_vgg16
+from jaxgan.errors import InputError
 from jaxgan.inversion import make_inversion
-from jaxgan.models.encoder import Encoder
-from jaxgan.models.inverter import Inverter
+from jaxgan.models import pipeline
+from jaxgan.models.features.weights import load_vgg16
 from jaxgan.models.landmarks import landmarks_from_keypoints
-from jaxgan.models.stylegan import Generator, truncate
-from jaxgan.training.state import to_float, to_uint8
+from jaxgan.models.pipeline import to_float, to_uint8
 
-BATCH = 16  # images a call of a compiled function; shorter batches are padded to it, but for a single image
+BATCH = 16  # images a call of a compiled function; shorter batches are padded to it, except a single image
 FFHQ_FACE = (70 / 256, 90 / 256, 180 / 256, 200 / 256)  # left, top, right, bottom: what Zhu et al. paste of a face
+
+# Compiled once for a configuration: editors with the same networks share these, and none is kept alive by them.
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _invert(trunk: TrunkConfig, generator: GeneratorConfig, variables: dict, images: jax.Array) -> jax.Array:
+    return pipeline.invert(trunk, generator, variables, to_float(images))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _shift(
+    encoder: EncoderConfig,
+    generator: GeneratorConfig,
+    variables: dict,
+    images: jax.Array,
+    latents: jax.Array,
+    keypoints: jax.Array,
+) -> jax.Array:
+    landmarks = landmarks_from_keypoints(keypoints, generator.resolution)
+    return pipeline.shift(encoder, generator, variables, to_float(images), latents, landmarks)
+
+
+@partial(jax.jit, static_argnums=0)
+def _render(generator: GeneratorConfig, variables: dict, latents: jax.Array) -> jax.Array:
+    return to_uint8(pipeline.render(generator, variables, latents))
+
+
+@partial(jax.jit, static_argnums=0)
+def _generate(generator: GeneratorConfig, variables: dict, w_avg: jax.Array, z: jax.Array, psi: jax.Array) -> jax.Array:
+    return to_uint8(pipeline.generate(generator, variables, w_avg, z, psi))
 
 
 class Editor:
-    """A trained editor, or as much of one as a checkpoint holds: a StyleGAN can generate, an inverter can also invert."""
+    """A trained editor, or as much of one as a checkpoint holds: a StyleGAN can generate, an inverter can also invert.
 
-    def __init__(self, loaded: checkpoint.Loaded, perceptual: PerceptualConfig | None = None, framing: Framing | None = None):
-        """perceptual: the perceptual network of latents that are optimised, in place of the training's."""
-        self.framing = framing  # how to crop pictures (data.framing.frame), where that is known
+    Attributes:
+      stage: "stylegan", "inverter" or "editor": what was loaded.
+      step: Training steps of the checkpoint.
+      config: Its configuration.
+      framing: How its training portraits were cropped, if that is known; see jaxgan.data.framing.
+      resolution: Side R in pixels of everything that goes through the networks.
+      num_layers: Style layers L.
+
+    Example:
+      >>> from jaxgan import Editor
+      >>> editor = Editor.pretrained()
+      >>> editor.generate(seeds=[0, 1]).shape
+      (2, 64, 64, 3)
+    """
+
+    def __init__(self, loaded: checkpoints.Loaded, perceptual: PerceptualConfig | None = None):
+        """Makes an editor of loaded networks; `perceptual` is as in `load`."""
+        self.framing: Framing | None = loaded.framing
         self.stage: str = loaded.stage
         self.step: int = loaded.step
         self.config: Config = loaded.config
-        self.resolution: int = self.config.generator.resolution  # pixels, of everything that goes through the networks
-        self.num_layers: int = self.config.generator.num_layers  # L
-        # of two discriminators the StyleGAN's, whose features perceptual terms are made of
-        self._variables: dict[str, Any] = {**loaded.model, **loaded.frozen}
-        self._generator = Generator(self.config.generator)
-        self._inverter = self._encoder = None
+        self.resolution: int = self.config.generator.resolution
+        self.num_layers: int = self.config.generator.num_layers
+        self._networks: dict[str, Any] = loaded.networks
+        self._trunk = self._perceptual = None
         if self.stage != "stylegan":
             self._perceptual = perceptual or self.config.perceptual
-            trunk = self.config.inverter if self.stage == "editor" else self.config.trunk
-            self._inverter = Inverter(trunk, self.config.generator)
-        if self.stage == "editor":
-            self._encoder = Encoder(self.config.encoder, self.config.generator)
+            self._trunk = self.config.inverter if self.stage == "editor" else self.config.trunk
 
     @classmethod
-    def load(cls, workdir: str | Path, step: int | None = None, perceptual: PerceptualConfig | None = None) -> "Editor":
-        """Loads the newest checkpoint of a training's working folder, or that of a step; or a folder of jaxgan.pretrained.
+    def load(cls, folder: str | Path, step: int | None = None, perceptual: PerceptualConfig | None = None) -> "Editor":
+        """Loads what a folder holds.
 
         Args:
-          perceptual: the perceptual network of latents that are optimised (`steps`), in place of the training's.
+          folder: Working folder of a training run, an export of one, converted weights, or a shipped editor.
+          step: The step of a training run's checkpoint; None for the newest.
+          perceptual: The perceptual network of optimised latents (`steps`), in place of the training run's.
 
         Raises:
-          CheckpointError: the folder holds no such checkpoint.
+          CheckpointError: The folder holds no such checkpoint, or it is damaged.
         """
-        if step is None and pretrained.is_one(workdir):
-            loaded, framing = pretrained.read(workdir)
-            return cls(loaded, perceptual, framing)
-        return cls(checkpoint.load(workdir, step), perceptual)
+        return cls(checkpoints.load(folder, step), perceptual)
 
     @classmethod
-    def pretrained(cls, name: str = pretrained.DEFAULT, perceptual: PerceptualConfig | None = None) -> "Editor":
-        """An editor that comes with the package; docs/portrait64 says what it was trained on and what for.
+    def pretrained(cls, name: str = checkpoints.DEFAULT, perceptual: PerceptualConfig | None = None) -> "Editor":
+        """Loads an editor that comes with the package; docs/portrait64 says what it was trained on and what for.
 
         It knows faces cropped as its training portraits were: see `framing`.
 
         Raises:
-          CheckpointError: there is none of that name, or its files are damaged.
+          CheckpointError: There is none of that name, or its files are damaged.
         """
-        return cls.load(pretrained.folder(name), perceptual=perceptual)
+        return cls.load(checkpoints.shipped(name), perceptual=perceptual)
 
     def invert(
         self,
@@ -97,7 +134,7 @@ class Editor:
             of the perceptual network.
           FileNotFoundError: with steps, the weight file of the perceptual network is missing.
         """
-        self._require("inverter", self._inverter)
+        self._require("inverter")
         prepared, _, _ = self._prepare(images)
         return self._latents(prepared, None, steps, learning_rate, encoder_weight)
 
@@ -123,13 +160,13 @@ class Editor:
         Raises:
           ValueError, FileNotFoundError: as for `invert`; a box that is empty or reaches out of the image; different numbers.
         """
-        self._require("inverter", self._inverter)
+        self._require("inverter")
         side = self.resolution
         box = [round(share * side) for share in FFHQ_FACE] if box is None else box
         left, top, right, bottom = as_box(box, side)
         (inside, _, _), (outside, _, _) = self._prepare(targets, "target"), self._prepare(contexts, "context")
         if len(inside) != len(outside) and 1 not in (len(inside), len(outside)):
-            raise ValueError(f"{len(inside)} targets and {len(outside)} contexts; give as many, or a single one of either")
+            raise InputError(f"{len(inside)} targets and {len(outside)} contexts; give as many, or a single one of either")
         mask = np.zeros((side, side, 1), np.uint8)
         mask[top:bottom, left:right] = 1
         stitched = np.where(mask, inside, outside)
@@ -154,8 +191,8 @@ class Editor:
         prepared, keypoints = self._prepare_edit(images, keypoints)
         strength = np.float32(as_number(strength, "strength"))
         latents = self._latents(prepared, None, steps)
-        edited = self._in_batches(self._edit_latents, prepared, latents, keypoints)
-        return self._in_batches(self._render, latents + strength * (edited - latents))
+        edited = self._shifted(prepared, latents, keypoints)
+        return self._rendered(latents + strength * (edited - latents))
 
     def edit_latents(
         self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, latents: np.ndarray | None = None
@@ -173,8 +210,8 @@ class Editor:
         prepared, keypoints = self._prepare_edit(images, keypoints)
         latents = self._latents(prepared, None, 0) if latents is None else as_latents(latents, self._latent_shape)
         if len(latents) != len(prepared):
-            raise ValueError(f"{len(latents)} latents for {len(prepared)} images")
-        return self._in_batches(self._edit_latents, prepared, latents, keypoints)
+            raise InputError(f"{len(latents)} latents for {len(prepared)} images")
+        return self._shifted(prepared, latents, keypoints)
 
     def render(self, latents: np.ndarray) -> np.ndarray:
         """Images uint8 [N, R, R, 3] of latents [N, L, latent], with the generator's fixed noise.
@@ -182,7 +219,7 @@ class Editor:
         Raises:
           ValueError: another shape, or values that are not finite.
         """
-        return self._in_batches(self._render, as_latents(latents, self._latent_shape))
+        return self._rendered(as_latents(latents, self._latent_shape))
 
     def generate(self, seeds: Sequence[int], truncation: float = 0.7) -> np.ndarray:
         """Portraits uint8 [N, R, R, 3] of nobody, one for each seed, the same whatever the other seeds are.
@@ -197,25 +234,25 @@ class Editor:
         size = self.config.generator.latent_size
         z = [np.random.default_rng(seed).standard_normal(size, np.float32) for seed in as_seeds(seeds)]
         psi = np.full(len(z), as_number(truncation, "truncation"), np.float32)
-        return self._in_batches(self._generate, np.array(z, np.float32).reshape(-1, size), psi)
+        function = partial(_generate, self.config.generator, self._networks["generator"], self._networks["w_avg"])
+        return self._apply(function, np.array(z, np.float32).reshape(-1, size), psi)
 
-    @partial(jax.jit, static_argnums=0)
-    def _invert(self, variables: dict, images: jax.Array) -> jax.Array:
-        return self._inverter.apply(variables["inverter"], to_float(images), False)
+    def _apply(self, function: Callable, *arrays: np.ndarray) -> np.ndarray:
+        """function(*arrays) in batches of BATCH rows, the last one padded: it compiles once, and for one row alone."""
+        results, size = [], 1 if len(arrays[0]) == 1 else BATCH
+        for start in range(0, max(len(arrays[0]), 1), BATCH):  # no rows: one padded call gives the result's shape
+            rows = [array[start : start + BATCH] for array in arrays]
+            count = len(rows[0])
+            padded = [np.concatenate([r, np.zeros((size - count, *r.shape[1:]), r.dtype)]) for r in rows]
+            results.append(np.asarray(function(*padded))[:count])
+        return np.concatenate(results)
 
-    @partial(jax.jit, static_argnums=0)
-    def _render(self, variables: dict, latents: jax.Array) -> jax.Array:
-        return to_uint8(self._generator.apply(variables["generator"], latents, method="synthesize"))
+    def _shifted(self, prepared: np.ndarray, latents: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+        function = partial(_shift, self.config.encoder, self.config.generator, self._networks["encoder"])
+        return self._apply(function, prepared, latents, keypoints)
 
-    @partial(jax.jit, static_argnums=0)
-    def _edit_latents(self, variables: dict, images: jax.Array, latents: jax.Array, keypoints: jax.Array) -> jax.Array:
-        landmarks = landmarks_from_keypoints(keypoints, self.resolution)
-        return self._encoder.apply(variables["encoder"], to_float(images), latents, landmarks, False)
-
-    @partial(jax.jit, static_argnums=0)
-    def _generate(self, variables: dict, z: jax.Array, psi: jax.Array) -> jax.Array:
-        w = self._generator.apply(variables["generator"], z, method="map")
-        return self._render(variables, truncate(w, variables["w_avg"], psi))
+    def _rendered(self, latents: np.ndarray) -> np.ndarray:
+        return self._apply(partial(_render, self.config.generator, self._networks["generator"]), latents)
 
     def _latents(
         self,
@@ -229,37 +266,37 @@ class Editor:
         steps = as_count(steps, "steps")
         rate, weight = as_number(learning_rate, "learning_rate"), as_number(encoder_weight, "encoder_weight")
         if steps == 0:
-            return self._in_batches(self._invert, images)
+            return self._apply(partial(_invert, self._trunk, self.config.generator, self._networks["inverter"]), images)
         optimise, variables = self._inversion
 
-        def run(_: dict, images: np.ndarray, *masks: np.ndarray) -> jax.Array:
+        def run(images: np.ndarray, *masks: np.ndarray) -> jax.Array:
             mask = jnp.asarray(masks[0], jnp.float32) if masks else None
             return optimise(variables, to_float(jnp.asarray(images)), mask, steps, rate, weight)
 
-        return self._in_batches(run, images, *(() if masks is None else (masks,)))
+        return self._apply(run, images, *(() if masks is None else (masks,)))
 
     @cached_property
     def _inversion(self) -> tuple[Callable, dict[str, Any]]:
         """The compiled optimiser and the variables it reads."""
-        perceptual, variables = self._perceptual, dict(self._variables)
+        perceptual, variables = self._perceptual, dict(self._networks)
         choose = "give Editor.load perceptual=PerceptualConfig(vgg16_weights=FILE), or PerceptualConfig(network='none')"
         if perceptual.network == "vgg16":
             if not perceptual.vgg16_weights:
-                raise ValueError(f"optimising latents needs VGG16, and this checkpoint names no vgg16_weights; {choose}")
+                raise InputError(f"optimising latents needs VGG16, and this checkpoint names no vgg16_weights; {choose}")
             try:
                 variables["vgg16"] = load_vgg16(perceptual.vgg16_weights)
             except FileNotFoundError as error:
                 raise FileNotFoundError(f"{error}; or {choose}") from None
-        if perceptual.network == "discriminator" and "discriminator" not in variables:
-            raise ValueError(f"optimising latents needs the StyleGAN's discriminator, which this checkpoint lacks; {choose}")
+        if perceptual.network == "discriminator" and "stylegan_discriminator" not in variables:
+            raise InputError(f"optimising latents needs the StyleGAN's discriminator, which this checkpoint lacks; {choose}")
         config = self.config
         critic = config.stylegan_discriminator if self.stage == "editor" else config.discriminator
-        return make_inversion(self._generator, self._inverter, perceptual, critic), variables
+        return make_inversion(config.generator, self._trunk, perceptual, critic), variables
 
     @property
     def w_avg(self) -> np.ndarray:
         """Mean latent float32 [L, latent] of the generator, to which truncation draws."""
-        return np.asarray(self._variables["w_avg"])
+        return np.asarray(self._networks["w_avg"])
 
     @property
     def _latent_shape(self) -> tuple[int, int]:
@@ -267,24 +304,14 @@ class Editor:
 
     def _prepare_edit(self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images uint8 [N, R, R, 3] and keypoints float32 [N, 68, 2] in their pixels."""
-        self._require("encoder of edits", self._encoder)
+        self._require("encoder")
         prepared, offsets, scales = self._prepare(images)
         moved = (as_keypoints(keypoints, len(prepared)) - offsets[:, None, :]) * scales[:, None, None]
         return prepared, moved.astype(np.float32)
 
-    def _require(self, what: str, network: Any) -> None:
-        if network is None:
-            raise ValueError(f"this checkpoint is of the {self.stage} training and holds no {what}")
-
-    def _in_batches(self, function: Callable, *arrays: np.ndarray) -> np.ndarray:
-        """Applies a compiled function to slices of BATCH rows, the last one padded: it compiles once, and for one row alone."""
-        results, size = [], 1 if len(arrays[0]) == 1 else BATCH
-        for start in range(0, max(len(arrays[0]), 1), BATCH):  # no rows: one padded call gives the result's shape
-            rows = [array[start : start + BATCH] for array in arrays]
-            count = len(rows[0])
-            padded = [np.concatenate([r, np.zeros((size - count, *r.shape[1:]), r.dtype)]) for r in rows]
-            results.append(np.asarray(function(self._variables, *padded))[:count])
-        return np.concatenate(results)
+    def _require(self, network: str) -> None:
+        if network not in self._networks:
+            raise InputError(f"this checkpoint is of the {self.stage} stage and holds no {network}")
 
     def _prepare(
         self, images: np.ndarray | Sequence[np.ndarray], name: str = "image"

@@ -1,6 +1,7 @@
 """Optimising latents from where the inverter puts them: domain-regularised optimisation (Zhu et al. 2020)."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -8,10 +9,8 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan import losses
-from jaxgan.configs.schema import DiscriminatorConfig, PerceptualConfig
-from jaxgan.models.inverter import Inverter
-from jaxgan.models.stylegan import Generator
-from jaxgan.training.reconstruction import make_features
+from jaxgan.configs import DiscriminatorConfig, GeneratorConfig, PerceptualConfig, TrunkConfig
+from jaxgan.models import pipeline
 
 ADAM = optax.scale_by_adam()  # beta (0.9, 0.999), epsilon 1e-8: the defaults, as published
 
@@ -24,8 +23,9 @@ class Targets(NamedTuple):
     features: jax.Array | None  # perceptual features [B, ...] of `images`; None without a perceptual network
 
 
+@cache  # compiled once for a configuration, whatever the weights
 def make_inversion(
-    generator: Generator, inverter: Inverter, perceptual: PerceptualConfig, discriminator: DiscriminatorConfig
+    generator: GeneratorConfig, trunk: TrunkConfig, perceptual: PerceptualConfig, discriminator: DiscriminatorConfig
 ) -> Callable[..., jax.Array]:
     """(variables, images, masks, steps, learning_rate, encoder_weight) -> latents [B, L, latent] after `steps` steps of Adam.
 
@@ -38,21 +38,21 @@ def make_inversion(
 
     variables hold those of "generator" and "inverter", and the perceptual network's as for `make_features`.
     """
-    features = make_features(perceptual, discriminator)
+    features = losses.make_features(perceptual, discriminator)
 
     def loss(w: jax.Array, variables: dict, targets: Targets, encoder_weight: jax.Array) -> jax.Array:
-        made = generator.apply(variables["generator"], w, method="synthesize")
+        made = pipeline.render(generator, variables["generator"], w)
         seen = made if targets.masks is None else made * targets.masks
         mean = losses.mse(seen, targets.images)
         if features:
             mean = mean + perceptual.weight * losses.mse(features(variables, seen), targets.features)
         if targets.masks is None:
-            mean = mean + encoder_weight * losses.mse(w, inverter.apply(variables["inverter"], made, False))
+            mean = mean + encoder_weight * losses.mse(w, pipeline.invert(trunk, generator, variables["inverter"], made))
         return len(w) * mean  # the sum of the images' losses, so that no gradient depends on how many there are
 
     @jax.jit
     def begin(variables: dict, images: jax.Array, masks: jax.Array | None) -> tuple[jax.Array, optax.OptState, Targets]:
-        w = inverter.apply(variables["inverter"], images, False)
+        w = pipeline.invert(trunk, generator, variables["inverter"], images)
         seen = images if masks is None else images * masks
         return w, ADAM.init(w), Targets(seen, masks, features(variables, seen) if features else None)
 

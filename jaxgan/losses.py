@@ -1,4 +1,4 @@
-"""Losses: arrays in, float32 scalars out.
+"""Losses: arrays in, float32 scalars out. docs/paper.md lists them by equation.
 
 Scores are a discriminator's outputs [B], high for real; images are [B, R, R, 3] in [-1, 1]; latents are [B, L, latent].
 """
@@ -7,6 +7,17 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
+
+from jaxgan.configs import DiscriminatorConfig, PerceptualConfig
+from jaxgan.models.features.vgg16 import perceptual_features
+from jaxgan.models.stylegan import Discriminator
+
+# Torchvision's VGG16 reads images in units of the ImageNet deviation, the published one in units of 1/255 of the range; its
+# features are smaller by about this factor (exactly, but for the biases).
+VGG16_UNITS = 255.0 * 0.226
+
+Features = Callable[[dict, jax.Array], jax.Array]
+Reconstruction = Callable[[dict, jax.Array, jax.Array], dict[str, jax.Array]]
 
 
 def mse(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -48,7 +59,9 @@ def scores_and_r1(score: Callable[[jax.Array], jax.Array], real: jax.Array) -> t
 def editor_loss(
     reconstruction: Mapping[str, jax.Array], scores: Mapping[str, jax.Array], adversarial_weight: jax.Array
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The report's encoder loss, L = L_rec.cycle + lambda (L_adv.manipulated + L_adv.cycle), and its ablations' forms.
+    """The report's encoder loss, L = L_rec.cycle + lambda (L_adv.manipulated + L_adv.cycle), and the forms of its ablations.
+
+    Jitted by itself so that it is one compiled function where it is called outside of a step; inside, jit is transparent.
 
     Args:
       reconstruction: weighted scalars by name; the full model's is {"cycle": MSE(w_cycle, w)}.
@@ -62,3 +75,40 @@ def editor_loss(
     adversarial = {f"adv_{name}": generator_logistic(score) for name, score in scores.items()}
     total = sum(reconstruction.values()) + adversarial_weight * sum(adversarial.values())
     return total, {**reconstruction, **adversarial}
+
+
+def make_features(perceptual: PerceptualConfig, discriminator: DiscriminatorConfig) -> Features | None:
+    """(frozen, images [B, R, R, 3]) -> features [B, ...] whose mean squared error is the perceptual term; None for no network.
+
+    Features are VGG16's (parameters in frozen["vgg16"]), scaled to the published weight, or those of the frozen StyleGAN
+    discriminator (frozen["stylegan_discriminator"]) at a quarter of the resolution.
+    """
+    if perceptual.network == "none":
+        return None
+
+    def features(frozen: dict, images: jax.Array) -> jax.Array:
+        if perceptual.network == "vgg16":
+            return VGG16_UNITS * perceptual_features(frozen["vgg16"], images)
+        params = {"params": frozen["stylegan_discriminator"]}
+        _, sown = Discriminator(discriminator).apply(params, images, mutable="intermediates")
+        (taken,) = sown["intermediates"][f"features_{max(images.shape[1] // 4, 8)}"]
+        return taken
+
+    return features
+
+
+def make_reconstruction(perceptual: PerceptualConfig, discriminator: DiscriminatorConfig) -> Reconstruction:
+    """(frozen, images, targets) -> {"pixel": ..., "perceptual": ...}, weighted terms to be summed.
+
+    frozen holds the parameters that `make_features` reads. Without a network the perceptual term is left out.
+    """
+    features = make_features(perceptual, discriminator)
+
+    def reconstruction(frozen: dict, images: jax.Array, targets: jax.Array) -> dict[str, jax.Array]:
+        terms = {"pixel": mse(images, targets)}
+        if features:
+            distance = mse(features(frozen, images), features(frozen, targets))
+            terms["perceptual"] = perceptual.weight * distance
+        return terms
+
+    return reconstruction

@@ -12,6 +12,9 @@ from typing import BinaryIO
 import jax
 from jax.experimental import multihost_utils
 
+from jaxgan.errors import InputError
+
+AXIS = "batch"  # the device axis that training steps are mapped over
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: not done, run the command again
 
 
@@ -58,18 +61,18 @@ def join_hosts(coordinator: str | None, processes: int | None, process: int | No
     """Joins the processes of a training run; without a coordinator this process trains alone.
 
     Raises:
-      ValueError: The flags do not fit together.
+      InputError: The flags do not fit together.
     """
     alone = coordinator is None
     if (alone or coordinator == "auto") and (processes, process) != (None, None):
-        raise ValueError("--processes and --process go with --coordinator HOST:PORT")
+        raise InputError("--processes and --process go with --coordinator HOST:PORT")
     if alone or jax.distributed.is_initialized():
         return
     if coordinator == "auto":
         jax.distributed.initialize()
         return
     if processes is None or process is None or not 0 <= process < processes:
-        raise ValueError(f"--coordinator {coordinator} needs --processes N and --process from 0 to N - 1")
+        raise InputError(f"--coordinator {coordinator} needs --processes N and --process from 0 to N - 1")
     jax.distributed.initialize(coordinator, processes, process)
 
 

@@ -8,7 +8,6 @@ and old ones are removed after that, so that a folder always holds one whole set
 import dataclasses
 import hashlib
 import json
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,14 +74,14 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     full = {path: np.asarray(array, order="C") for path, array in arrays.items() if not isinstance(array, dict)}
     shards = _shards(full, max_file_bytes)
-    run = secrets.token_hex(4)  # keeps names apart from those of the set before
     digests = {}
     for number, shard in enumerate(shards, start=1):
         content = safetensors.numpy.save(shard)
-        name = f"arrays-{number}-of-{len(shards)}-{run}.safetensors"
+        digest = hashlib.sha256(content).hexdigest()
+        name = f"arrays-{number}-of-{len(shards)}-{digest[:8]}.safetensors"  # no other set has a file of that name
         with atomic_write(folder / name) as file:
             file.write(content)
-        digests[name] = hashlib.sha256(content).hexdigest()
+        digests[name] = digest
     empty = [path for path, array in arrays.items() if isinstance(array, dict)]
     listed = {"kind": kind, "about": dict(about), "files": digests, "empty": empty}
     with atomic_write(folder / LIST) as file:

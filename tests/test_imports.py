@@ -20,7 +20,6 @@ LAYERS = (
     ("jaxgan.inversion", "jaxgan.training"),
     ("jaxgan.checkpoints",),
     ("jaxgan.importers",),
-    ("jaxgan.training.run", "jaxgan.checkpoints.compact"),
     ("jaxgan.editor", "jaxgan"),
     ("jaxgan.evaluation",),
     ("jaxgan.commands", "jaxgan.__main__"),
@@ -109,22 +108,20 @@ STEP_WITHOUT_TENSORFLOW = (
     WITHOUT_TENSORFLOW
     + """
 import numpy as np
-from jaxgan.data.batches import array_batches, prefetch
-from jaxgan.configs.presets import preset
-from jaxgan.training import loop, parallel, stylegan
-from jaxgan.training.discriminator import r1_schedule
+from jaxgan.configs import preset
+from jaxgan.data.batches import array_batches
 from jaxgan.training.log import TrainingLog
+from jaxgan.training.loop import train
+from jaxgan.training.stages import STAGES
 
-config = preset("tiny", "stylegan")
-images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), np.uint8)
-batches = array_batches(images, np.zeros((16, 68, 2), np.float32), config.run.batch_size, seed=0)
+class Data:
+    def batches(self, batch_size, **options):
+        images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), np.uint8)
+        return array_batches(images, np.zeros((16, 68, 2), np.float32), batch_size, **options)
+
+stage, config = STAGES["stylegan"], preset("tiny", "stylegan")
 with TrainingLog(sys.argv[1], 0) as log:
-    loop.fit(
-        stage="stylegan", run=config.run, state=parallel.replicate(stylegan.init_state(config)), frozen={},
-        step_for=r1_schedule(lambda w: parallel.pmap_step(stylegan.make_train_step(config, w)), 1.0, 1),
-        batches=prefetch(batches, parallel.put), log=log, save=lambda step, state: print("saved", step),
-        sample=lambda state: stylegan.make_sampler(config)(state, {}, {}).__array__(),
-    )
+    train(stage, config, {}, stage.init(config, {}), Data(), log, lambda step, state, own: print("saved", step))
 """
 )
 

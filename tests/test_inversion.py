@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from jaxgan import Editor
-from jaxgan.checkpoints.training import Loaded
-from jaxgan.configs.presets import preset
-from jaxgan.configs.schema import PerceptualConfig
+from jaxgan.checkpoints import Loaded
+from jaxgan.configs import PerceptualConfig, preset
 from jaxgan.models.inverter import Inverter
 from jaxgan.models.stylegan import Discriminator, Generator
 from jaxgan.training import editor as editor_stage
@@ -24,15 +23,13 @@ BOX = (2, 1, 7, 6)
 def loaded():
     """An untrained inverter whose running statistics and noise are drawn, so that no term is trivial."""
     rng = np.random.default_rng(0)
-    before = stylegan.inference_variables(stylegan.init_state(preset("tiny", "stylegan")))
+    before = stylegan.export(stylegan.init_state(preset("tiny", "stylegan")))
     before["generator"]["params"]["synthesis"]["layer_1"]["noise_strength"] += 0.1
     config = preset("tiny", "inverter")
-    model = inverter.inference_variables(inverter.init_state(config, before))
+    model = inverter.export(inverter.init_state(config, before))
     stats = model["inverter"]["batch_stats"]
     model["inverter"]["batch_stats"] = jax.tree.map(lambda x: x * rng.uniform(0.5, 1.0, x.shape).astype(np.float32), stats)
-    # another critic than the StyleGAN's, as after training
-    model["discriminator"] = jax.tree.map(lambda x: -x, model["discriminator"])
-    return Loaded(0, "inverter", config, model, before)
+    return Loaded(0, "inverter", config, {**before, **model})
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +54,12 @@ def mse(a, b):
 
 def adam(loaded, image, steps, encoder_weight, mask=None):
     """w [L, latent] after plain Adam, in float64 NumPy, for one image uint8 [R, R, 3]."""
-    config, critic = loaded.config, loaded.frozen["discriminator"]
+    config, critic = loaded.config, loaded.networks["stylegan_discriminator"]
     x = jnp.asarray(as_float(image))[None]
     m = jnp.ones_like(x) if mask is None else jnp.asarray(mask)
 
     def embed(x):
-        return Inverter(config.trunk, config.generator).apply(loaded.model["inverter"], x, False)
+        return Inverter(config.trunk, config.generator).apply(loaded.networks["inverter"], x, False)
 
     def features(x):
         _, sown = Discriminator(config.discriminator).apply({"params": critic}, x, mutable="intermediates")
@@ -71,7 +68,7 @@ def adam(loaded, image, steps, encoder_weight, mask=None):
     @jax.jit
     @jax.grad
     def gradient(w):
-        made = Generator(config.generator).apply(loaded.frozen["generator"], w, method="synthesize")
+        made = Generator(config.generator).apply(loaded.networks["generator"], w, method="synthesize")
         loss = ((x * m - made * m) ** 2).mean() + 0.1 * ((features(x * m) - features(made * m)) ** 2).mean()
         return loss + encoder_weight * ((w - embed(made)) ** 2).mean()
 
@@ -171,18 +168,17 @@ def test_the_default_box_is_the_published_one(editor, portraits):
 
 def test_edits_start_from_optimised_latents(loaded, portraits):
     config = preset("tiny", "editor")
-    model = editor_stage.inference_variables(editor_stage.init_state(config))
-    frozen = {**loaded.frozen, "inverter": loaded.model["inverter"]}
-    editor = Editor(Loaded(0, "editor", config, model, frozen))
+    networks = {**loaded.networks, **editor_stage.export(editor_stage.init_state(config))}
+    editor = Editor(Loaded(0, "editor", config, networks))
     keypoints = np.random.default_rng(1).uniform(0, 8, (len(portraits), 68, 2)).astype(np.float32)
     inverted = editor.edit(portraits, keypoints, strength=0.0, steps=5)
     np.testing.assert_array_equal(inverted, editor.render(editor.invert(portraits, steps=5)))
     assert (inverted != editor.edit(portraits, keypoints, strength=0.0)).any()
 
 
-def with_network(loaded, perceptual, frozen=None):
+def with_network(loaded, perceptual):
     config = replace(loaded.config, perceptual=PerceptualConfig())
-    return Editor(Loaded(0, "inverter", config, loaded.model, frozen or loaded.frozen), perceptual)
+    return Editor(Loaded(0, "inverter", config, loaded.networks), perceptual)
 
 
 def test_a_perceptual_network_without_weights_is_named(loaded, portraits, tmp_path):
@@ -191,7 +187,7 @@ def test_a_perceptual_network_without_weights_is_named(loaded, portraits, tmp_pa
     nowhere = PerceptualConfig(vgg16_weights=str(tmp_path / "none.npz"))
     with pytest.raises(FileNotFoundError, match="none.npz.*jaxgan.convert vgg16.*give Editor.load"):
         with_network(loaded, nowhere).invert(portraits, steps=1)
-    bare = Loaded(0, "inverter", loaded.config, {"inverter": loaded.model["inverter"]}, {"generator": None})
+    bare = Loaded(0, "inverter", loaded.config, {"inverter": loaded.networks["inverter"], "generator": None})
     with pytest.raises(ValueError, match="needs the StyleGAN's discriminator.*network='none'"):
         Editor(bare).invert(portraits, steps=1)
     without = with_network(loaded, PerceptualConfig(network="none"))

@@ -1,22 +1,20 @@
-"""Checkpoints of a training run; the one file that names orbax.
+"""Checkpoints of a training run in its working folder; the one file that names orbax.
 
-A checkpoint holds four items: `config` (JSON: the stage and its whole configuration), `state` (what training resumes from),
-`model` (the stage's variables for inference; not of a StyleGAN that still grows) and `frozen` (the variables of earlier stages,
-so that one folder is enough to edit with). Arrays are restored to the host first: a checkpoint saved on any number of devices
-loads on any other.
+A checkpoint holds three items: `config` (JSON: the stage and its whole configuration), `state` (what training resumes from) and
+`networks` (variables for inference, those of earlier stages included; left out while a StyleGAN still grows). Arrays are
+restored to the host first: a checkpoint saved on any number of devices loads on any other.
 
 When all of it is on disk, a list of its files and their SHA-256 completes it. Files are compared with the list before they are
-read, and a checkpoint that is damaged or not complete gives way to the one before it.
+read, and a checkpoint that is damaged or incomplete gives way to the one before it.
 """
 
-import dataclasses
 import errno
 import hashlib
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,36 +24,27 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
-from jaxgan.configs.schema import STAGES, Config, from_dict, stage_of, to_dict
+from jaxgan.configs import Config, from_dict, to_dict
 from jaxgan.errors import CheckpointError, DamagedError
 from jaxgan.runtime import atomic_write
+from jaxgan.training.stages import STAGES, stage_of
 
 PyTree = Any
 Read = TypeVar("Read")
 FOLDER = "checkpoints"
 LISTED = "files.json"  # in a step's folder: the SHA-256 of each file, by its path there
 OVERHEAD = 2**20  # bytes of a checkpoint besides its arrays, at most
-DAMAGED = "damaged"  # folder beside it, to which damaged checkpoints are moved when a training goes on from an older one
-
-
-@dataclasses.dataclass(frozen=True)
-class Loaded:
-    """A checkpoint as inference and later stages read it."""
-
-    step: int
-    stage: str  # "stylegan", "inverter" or "editor"
-    config: Config
-    model: dict[str, PyTree]  # the stage's own variables
-    frozen: dict[str, PyTree]  # those of earlier stages
+DAMAGED = "damaged"  # folder beside it for damaged checkpoints, once a run resumes from an older one
 
 
 class Checkpoints:
     """The checkpoints of one working folder; saving is atomic, the newest `keep` are kept."""
 
-    def __init__(self, workdir: str | Path, keep: int = 2):
+    def __init__(self, workdir: str | Path, keep: int = 2, items: Sequence[str] = ("state", "networks")):
+        """Opens a folder, which is created if it does not exist; `items` are the trees of arrays of a checkpoint."""
         self.folder = Path(workdir).absolute() / FOLDER
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=False)
-        handlers = {name: ocp.PyTreeCheckpointHandler() for name in ("state", "model", "frozen")}
+        handlers = {name: ocp.PyTreeCheckpointHandler() for name in items}
         handlers["config"] = ocp.JsonCheckpointHandler()
         self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
 
@@ -89,18 +78,22 @@ class Checkpoints:
             os.replace(self.folder / str(later), aside)
         self._manager.reload()
 
-    def save(self, step: int, config: Config, state: PyTree | None, model: PyTree | None, frozen: PyTree) -> None:
+    def save(self, step: int, config: Config, state: PyTree, networks: PyTree | None) -> None:
         """Writes the checkpoint of a step and returns when it is on disk; a step saved before is left as it is.
 
-        Without a state it can be used but not trained further, without a model trained further but not used.
+        Args:
+          networks: Variables for inference; None while the networks grow.
 
         Raises:
-          CheckpointError: it could not be written.
+          CheckpointError: It could not be written.
         """
-        if step in self._manager.all_steps():
-            return
-        items: dict[str, Any] = {"config": ocp.args.JsonSave({"stage": stage_of(config), "config": to_dict(config)})}
-        trees = {"state": state, "model": model, "frozen": frozen}
+        if step not in self._manager.all_steps():
+            self.write(step, config, {"state": state, "networks": networks})
+
+    def write(self, step: int, config: Config, trees: Mapping[str, PyTree | None]) -> None:
+        """As `save`, of any trees by item; None and empty ones are left out."""
+        described = {"stage": stage_of(config).name, "config": to_dict(config)}
+        items: dict[str, Any] = {"config": ocp.args.JsonSave(described)}
         # orbax has no empty items, and of several processes it wants arrays that all of them know
         arrays = {name: jax.device_get(tree) for name, tree in trees.items() if tree}
         items |= {name: ocp.args.PyTreeSave(tree) for name, tree in arrays.items()}
@@ -152,8 +145,6 @@ class Checkpoints:
           CheckpointError: another structure or shape, as after a change of the configuration, or no state at all.
         """
         self.check(step)
-        if not (self.folder / str(step) / "state").exists():
-            raise CheckpointError(f"{self.folder}/{step} holds converted weights, not a training; choose another --workdir")
         there, here = _shapes(self._manager.item_metadata(step)["state"].tree), _shapes(like)
         for name in sorted(there.keys() | here.keys()):
             if there.get(name) != here.get(name):
@@ -167,24 +158,25 @@ class Checkpoints:
         """The configuration of a step; raises DamagedError where it is not what was written."""
         self.check(step)
         found = self._manager.restore(step, args=ocp.args.Composite(config=ocp.args.JsonRestore()))["config"]
-        return from_dict(STAGES[found["stage"]], found["config"])
+        return from_dict(STAGES[found["stage"]].config, found["config"])
 
-    def load(self, step: int) -> Loaded:
-        """What inference needs of a step; an empty model if it was saved without.
+    def networks(self, step: int) -> dict[str, PyTree]:
+        """The variables for inference of a step; empty if the networks still grew.
 
         Raises:
-          DamagedError: it is not what was written.
+          DamagedError: They are not what was written.
         """
-        config = self.config(step)
-        names = [name for name in ("model", "frozen") if (self.folder / str(step) / name).exists()]
-        meta = self._manager.item_metadata(step)
-        items: dict[str, Any] = {}
-        for name in names:
-            as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), meta[name].tree)
-            items[name] = ocp.args.PyTreeRestore(restore_args=as_numpy)
-        found = self._manager.restore(step, args=ocp.args.Composite(**items)) if items else {}
-        trees = {name: jax.tree.map(jnp.asarray, found[name]) for name in names}
-        return Loaded(step, stage_of(config), config, trees.get("model", {}), trees.get("frozen", {}))
+        self.check(step)
+        return self.read_item(step, "networks")
+
+    def read_item(self, step: int, name: str) -> dict[str, PyTree]:
+        """The arrays of an item as nested dicts, without a check of its files; empty if the step lacks it."""
+        if not (self.folder / str(step) / name).exists():
+            return {}
+        tree = self._manager.item_metadata(step)[name].tree
+        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+        items = ocp.args.Composite(**{name: ocp.args.PyTreeRestore(restore_args=as_numpy)})
+        return jax.tree.map(jnp.asarray, self._manager.restore(step, args=items)[name])
 
 
 def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
@@ -200,24 +192,3 @@ def _digests(folder: Path) -> dict[str, str]:
     """SHA-256 of each file of a step but the list itself."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / LISTED)
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def load(workdir: str | Path, step: int | None = None) -> Loaded:
-    """The newest sound checkpoint of a working folder, or that of a step.
-
-    Raises:
-      DamagedError: that step, or every one, is damaged.
-      CheckpointError: the folder holds no checkpoint, or not that one, or it was saved while the networks grew.
-    """
-    if not (Path(workdir) / FOLDER).is_dir():
-        raise CheckpointError(f"{workdir} holds no checkpoints: is it the --workdir of a training?")
-    checkpoints = Checkpoints(workdir)
-    newest = checkpoints.latest_step()
-    if newest is None:
-        raise CheckpointError(f"{workdir} holds no complete checkpoint yet")
-    if step is not None and not (checkpoints.folder / str(step)).is_dir():
-        raise CheckpointError(f"{workdir} holds no checkpoint of step {step}; the newest is {newest}")
-    loaded = checkpoints.newest(checkpoints.load) if step is None else checkpoints.load(step)
-    if not loaded.model:
-        raise CheckpointError(f"{workdir}, step {loaded.step}: the networks still grow; train them to the last resolution")
-    return loaded

@@ -1,10 +1,10 @@
 """Train every row of the report's Table 1 on the same generator and inverter.
 
-    python -m jaxgan.ablation --config demo --inverter runs/demo/inverter --data_dir runs/demo/data --dataset procedural \\
+    jaxgan ablation --config demo --inverter runs/demo/inverter --data_dir runs/demo/data --dataset procedural \\
         --out runs/table1
 
 Trains OUT/naive, OUT/naive_image, OUT/latent_difference_image, OUT/keypoint_latent and OUT/latent_difference_latent, one after
-another, and prints the eval.py command that makes the table of them. Interrupted, the same command goes on where it stopped.
+another, and prints the eval.py command that makes the table of them. After an interruption, the same command resumes.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxgan.commands import train as launch
+from jaxgan.commands import train
 from jaxgan.configs.presets import PRESETS
 from jaxgan.evaluation.table1 import VARIANTS
 
@@ -24,7 +24,7 @@ def folder_name(kind: str, cycle: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Trains the variants; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m jaxgan.ablation", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="jaxgan ablation", description=__doc__.splitlines()[0])
     parser.add_argument("overrides", nargs="*", metavar="FIELD=VALUE", help="fields to change in every variant")
     parser.add_argument("--config", default="paper", help=f"preset to start from: {', '.join(PRESETS)} (default paper)")
     parser.add_argument("--inverter", required=True, help="working folder of the inverter training")
@@ -39,10 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         workdir = str(args.out / folder_name(kind, cycle))
         print(f"\n[{number}/{len(VARIANTS)}] {row}: {workdir}", flush=True)
         chosen = [f"encoder.kind={kind}", f"cycle={cycle}"]
-        if status := launch.main("editor", ["--workdir", workdir, *common, *chosen, *args.overrides]):
+        if status := train.main(["editor", "--workdir", workdir, *common, *chosen, *args.overrides]):
             return status
         workdirs.append(workdir)
-    print(f"\nThe table of them:\n  python eval.py --workdirs {','.join(workdirs)} {' '.join(data)} --figure")
+    print(f"\nThe table of them:\n  jaxgan evaluate --workdirs {','.join(workdirs)} {' '.join(data)} --figure")
     return 0
 
 

@@ -1,8 +1,8 @@
 """The whole chain on procedural portraits, small enough for two CPU cores: data, three trainings, evaluation.
 
-    python -m jaxgan.demo [--out runs/demo]
+    jaxgan demo [--out runs/demo]
 
-Interrupted, the same command goes on where it stopped.
+After an interruption, the same command resumes.
 """
 
 import argparse
@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jaxgan.commands import train as launch
-from jaxgan.data import prepare
+from jaxgan.commands import prepare
+from jaxgan.commands import train as train_command
 from jaxgan.data.tfrecords import dataset_folder
 
 DATASET = "procedural"
@@ -29,7 +29,7 @@ SHARES = (0.03, 0.47, 0.23, 0.21, 0.06)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the demo; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m jaxgan.demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="jaxgan demo", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for everything it makes")
     parser.add_argument("--config", default="demo", help="preset of the trainings (default: demo)")
     args = parser.parse_args(argv)
@@ -38,9 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def train(stage: str, *earlier: str) -> Callable[[], int]:
         flags = ["--config", args.config, "--workdir", str(args.out / stage), *data, *earlier]
-        return lambda: launch.main(stage, flags)
+        return lambda: train_command.main([stage, *flags])
 
-    def evaluate() -> int:
+    def measure() -> int:
         shown = ["--num", str(SHOWN), "--metrics", METRICS, "--figure"]
         return evaluate.main(["--workdir", str(args.out / "editor"), *data, *shown])
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("training the StyleGAN", train("stylegan")),
         ("training the inverter", train("inverter", "--stylegan", str(args.out / "stylegan"))),
         ("training the editor", train("editor", "--inverter", str(args.out / "inverter"))),
-        ("measuring the edits", evaluate),
+        ("measuring the edits", measure),
     ]
     started = time.perf_counter()
     for number, (what, run) in enumerate(parts):
@@ -77,13 +77,13 @@ def _farewell(out: Path, figure: Path, minutes: float) -> str:
 Done in {minutes:.1f} minutes. The figure (sources across, target landmarks down): {figure}
 Sample grids of each training: {out}/*/samples; curves: tensorboard --logdir {out}
 
-Go on with your own portraits:
-  python -m jaxgan.data.prepare --images DIR_OR_ZIP --name faces --data_dir data --resolution 64 --detector dlib
-  python train_stylegan.py --config small --workdir runs/stylegan --data_dir data --dataset faces
-  python train_inverter.py --config small --workdir runs/inverter --data_dir data --dataset faces --stylegan runs/stylegan
-  python train_editor.py --config small --workdir runs/editor --data_dir data --dataset faces --inverter runs/inverter
-  python eval.py --workdir runs/editor --data_dir data --dataset faces
-  python -m jaxgan.edit --workdir runs/editor --source a.jpg --target b.jpg --out edited"""
+Continue with your own portraits:
+  jaxgan prepare --images DIR_OR_ZIP --name faces --data_dir data --resolution 64 --detector dlib
+  jaxgan train stylegan --config small --workdir runs/stylegan --data_dir data --dataset faces
+  jaxgan train inverter --config small --workdir runs/inverter --data_dir data --dataset faces --stylegan runs/stylegan
+  jaxgan train editor --config small --workdir runs/editor --data_dir data --dataset faces --inverter runs/inverter
+  jaxgan evaluate --workdir runs/editor --data_dir data --dataset faces
+  jaxgan edit --workdir runs/editor --source a.jpg --target b.jpg --out edited"""
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Give portraits the pose and expression of a target.
+"""Gives portraits the pose and expression of a target.
 
-    python -m jaxgan.edit --workdir runs/editor --source portraits/ me.jpg --target smile.jpg --out edited
+jaxgan edit --source portraits/ me.jpg --target smile.jpg --out edited
 
-Every source is edited to the landmarks found in the target picture, or read from a file with --keypoints. With --workdir,
-sources and target keep their framing: each is cropped to its largest square, as `jaxgan.data.prepare` crops, and resized.
-Without it the editor is the one that comes with the package, and the faces are cropped as those it was trained on.
+Every source is edited to the landmarks found in the target picture, or read from a file with --keypoints. Faces are cropped as
+those the editor was trained on, if that is known, as it is of the editor that comes with the package. Otherwise each picture
+is cropped to its largest square, as `jaxgan prepare` crops.
 """
 
 import argparse
@@ -18,16 +18,17 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from jaxgan.checkpoints import pretrained
-from jaxgan.configs.schema import PerceptualConfig
+from jaxgan.checkpoints import DEFAULT, shipped
+from jaxgan.commands.main import command
+from jaxgan.configs import PerceptualConfig
 from jaxgan.data.arrays import as_real
-from jaxgan.data.detection import DETECTORS, detect_landmarks
+from jaxgan.data.detection import DEFAULT_DETECTOR, DETECTORS, detect_landmarks
 from jaxgan.data.framing import Framing, frame
 from jaxgan.data.images import decode_image, encode_png, fit_square, one_line, read_file, read_image, resample, square_box
 from jaxgan.data.landmarks import NUM_LANDMARKS
 from jaxgan.data.sources import open_source
 from jaxgan.editor import Editor
-from jaxgan.errors import CheckpointError, DetectorError, SourceError
+from jaxgan.errors import DetectorError, InputError, SourceError
 from jaxgan.runtime import atomic_write, keep_compiled
 
 BATCH = 16  # portraits held in memory and edited at once
@@ -92,16 +93,16 @@ def read_keypoints(path: str | Path) -> np.ndarray:
             lines = path.read_text("utf-8-sig").splitlines()  # spreadsheets put a byte order mark before the first number
             values = np.array([line.split(",") for line in lines if line.strip()], np.float64)
         else:
-            raise ValueError("the name must end in .npy or .csv")
+            raise InputError("the name must end in .npy or .csv")
         keypoints = as_real(values, "values")
     except OSError:
         raise
     except Exception as error:  # NumPy fails with whatever a damaged header happens to bring about
-        raise ValueError(f"{path}: no keypoints: {one_line(error)}") from None
+        raise InputError(f"{path}: no keypoints: {one_line(error)}") from None
     if keypoints.shape != (NUM_LANDMARKS, 2):
-        raise ValueError(f"{path}: keypoints have shape {list(keypoints.shape)}, not [{NUM_LANDMARKS}, 2]")
+        raise InputError(f"{path}: keypoints have shape {list(keypoints.shape)}, not [{NUM_LANDMARKS}, 2]")
     if not np.isfinite(keypoints).all():
-        raise ValueError(f"{path}: keypoints are not all finite")
+        raise InputError(f"{path}: keypoints are not all finite")
     return keypoints
 
 
@@ -115,7 +116,7 @@ def target_keypoints(path: str | Path, resolution: int, detect: Detect, framing:
     image = read_image(path)
     found = detect([image])[0]
     if found is None:
-        raise ValueError(f"{path}: no face found in the target picture")
+        raise InputError(f"{path}: no face found in the target picture")
     return (frame(image, found, framing, resolution) if framing else fit_square(image, found, resolution))[1]
 
 
@@ -131,7 +132,7 @@ def square(image: np.ndarray, resolution: int, detect: Detect, framing: Framing 
     keypoints = None if height == width and not framing else detect([image])[0]
     if framing:
         if keypoints is None:
-            raise ValueError("no face found")
+            raise InputError("no face found")
         return frame(image, keypoints, framing, resolution)[0]
     return resample(image, resolution, resolution, box=square_box(width, height, keypoints))
 
@@ -182,7 +183,7 @@ def _check_outputs(portraits: Sequence[Portrait], inputs: Sequence[str]) -> None
     kept = {Path(name).resolve() for name in inputs}
     for portrait in portraits:
         if portrait.output.resolve() in kept:
-            raise ValueError(f"{portrait.output} is an input and would be overwritten: choose another --out")
+            raise InputError(f"{portrait.output} is an input and would be overwritten: choose another --out")
 
 
 def _finite(text: str) -> float:
@@ -200,11 +201,10 @@ def _count(text: str) -> int:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m jaxgan.edit", description="Give portraits the pose and expression of a target."
+    parser = argparse.ArgumentParser(prog="jaxgan edit", description="Give portraits the pose and expression of a target.")
+    parser.add_argument(
+        "--workdir", default=shipped(DEFAULT), metavar="DIR", help="folder of a trained editor; default: the package's own"
     )
-    own = pretrained.FOLDER / pretrained.DEFAULT
-    parser.add_argument("--workdir", default=own, metavar="DIR", help="folder of a trained editor; default: the package's own")
     parser.add_argument("--source", required=True, nargs="+", metavar="PATH", help="image files, folders, ZIP archives")
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--target", metavar="FILE", help="picture whose landmarks the sources are given")
@@ -214,43 +214,38 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help=".npy or .csv of the 68 iBUG landmarks (x, y), in pixels of a picture of the editor's resolution",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the edited portraits")
-    parser.add_argument("--detector", default="dlib", choices=DETECTORS, help="landmark detector; default: dlib")
+    parser.add_argument("--detector", default=DEFAULT_DETECTOR, choices=DETECTORS, help="landmarks; default: %(default)s")
     parser.add_argument("--strength", type=_finite, default=1.0, help="0: inversion alone, 1 (default): full edit")
     parser.add_argument(
         "--steps", type=_count, default=0, metavar="N", help="optimise the inversion first, in N steps; default: 0"
     )
     parser.add_argument(
-        "--vgg16", metavar="FILE", help="vgg16.npz for --steps; default: the perceptual network that the editor trained with"
+        "--vgg16",
+        metavar="FILE",
+        help="folder of `jaxgan convert vgg16`, for --steps; default: the perceptual network of the training run",
     )
     return parser.parse_args(argv)
 
 
+@command("edit")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code is 1 when anything failed."""
+    """Runs the command; the exit status is 1 if anything failed."""
     arguments = parse_args(argv)
     keep_compiled()
 
     def detect(images: list[np.ndarray]) -> list[np.ndarray | None]:
         return detect_landmarks(images, arguments.detector)
 
-    try:
-        portraits, unlisted = list_portraits(arguments.source, arguments.out)
-        _check_outputs(portraits, [portrait.name for portrait in portraits] + [arguments.target or arguments.keypoints])
-        vgg16 = PerceptualConfig(vgg16_weights=arguments.vgg16) if arguments.vgg16 else None
-        editor = Editor.load(arguments.workdir, perceptual=vgg16)
-        if arguments.target:
-            keypoints = target_keypoints(arguments.target, editor.resolution, detect, editor.framing)
-        else:
-            keypoints = read_keypoints(arguments.keypoints)
-        failed = edit_portraits(editor, portraits, keypoints, arguments.strength, arguments.steps, detect)
-    except (OSError, ValueError, CheckpointError, DetectorError) as error:
-        print(f"edit: {error}", file=sys.stderr)
-        return 1
+    portraits, unlisted = list_portraits(arguments.source, arguments.out)
+    _check_outputs(portraits, [portrait.name for portrait in portraits] + [arguments.target or arguments.keypoints])
+    vgg16 = PerceptualConfig(vgg16_weights=arguments.vgg16) if arguments.vgg16 else None
+    editor = Editor.load(arguments.workdir, perceptual=vgg16)
+    if arguments.target:
+        keypoints = target_keypoints(arguments.target, editor.resolution, detect, editor.framing)
+    else:
+        keypoints = read_keypoints(arguments.keypoints)
+    failed = edit_portraits(editor, portraits, keypoints, arguments.strength, arguments.steps, detect)
     for failure in (*unlisted, *failed):
         print(f"edit: {failure.name}: {failure.reason}", file=sys.stderr)
     print(f"{len(portraits) - len(failed)} of {len(portraits) + len(unlisted)} edited into {arguments.out}")
     return 1 if unlisted or failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,10 +1,10 @@
-"""Measure trained editors on the test split of a dataset.
+"""Measures trained editors on the test split of a dataset.
 
-    python eval.py --workdir runs/editor --data_dir data --dataset NAME
-    python eval.py --workdirs runs/naive,runs/keypoint,runs/full --data_dir data --dataset NAME --figure
+jaxgan evaluate --workdir runs/editor --data_dir data --dataset NAME
+jaxgan evaluate --workdirs runs/naive,runs/keypoint,runs/full --data_dir data --dataset NAME --figure
 
-Writes results.json, table.md, report.html, samples.csv and, if asked, the figure into each WORKDIR/eval. Of several editors
-the report's Table 1 is made as well: in OUT, as table1.md and table1.html, with a figure of all of them.
+Writes results.json, table.md, report.html, samples.csv and, if asked, the figure into each WORKDIR/eval. For several editors
+it also makes the report's Table 1: in OUT, as table1.md and table1.html, with a figure of all of them.
 """
 
 import argparse
@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgan import Editor
+from jaxgan import Editor, storage
+from jaxgan.commands.main import command
 from jaxgan.data.batches import DatasetInfo, dataset_info, load_split
-from jaxgan.data.detection import DETECTORS, detect_landmarks
-from jaxgan.errors import CheckpointError
+from jaxgan.data.detection import DEFAULT_DETECTOR, DETECTORS, detect_landmarks
+from jaxgan.errors import InputError
 from jaxgan.evaluation import figure, html, report, table1
 from jaxgan.evaluation.edits import Instruments, make_edits
 from jaxgan.evaluation.metrics import METRICS, measure_all, networks, parse_metrics
@@ -35,7 +36,9 @@ NETWORKS = {
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure trained editors on the test split of a dataset.")
+    parser = argparse.ArgumentParser(
+        prog="jaxgan evaluate", description="Measure trained editors on the test split of a dataset."
+    )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--workdir", dest="workdirs", metavar="DIR", type=lambda one: [one], help="folder of a trained editor")
     which.add_argument("--workdirs", metavar="A,B", type=lambda text: text.split(","), help="of several, for Table 1")
@@ -44,10 +47,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--metrics", default=",".join(METRICS), metavar="A,B", help="default, all: %(default)s")
     parser.add_argument("--figure", action="store_true", help="draw sources edited to several targets, as in Figure 2")
     parser.add_argument("--num", type=int, metavar="N", help="portraits to use; default: the whole test split")
-    parser.add_argument("--detector", default="dlib", choices=DETECTORS, help="landmark detector; default: dlib")
+    parser.add_argument(
+        "--detector", default=DEFAULT_DETECTOR, choices=DETECTORS, help="landmark detector; default: %(default)s"
+    )
     for name in NETWORKS:
-        text = f"weights of that network; default: {name}.npz in $JAXGAN_CACHE or ~/.cache/jaxgan, else without it"
-        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
+        text = f"folder of `jaxgan convert {name}`; default: {name} in $JAXGAN_CACHE or ~/.cache/jaxgan, else without it"
+        parser.add_argument(f"--{name}", type=Path, metavar="FOLDER", help=text)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of results; default: WORKDIR/eval, table1 beside A")
     parser.add_argument("--seed", type=int, default=0, help="draws the pairs of source and target; default: 0")
     return parser.parse_args(argv)
@@ -66,12 +71,12 @@ def detector_note(labelled_by: str, detector: str) -> str:
 
 def instruments(arguments: argparse.Namespace) -> Instruments:
     """What the flags say to measure with; networks whose weights are neither named nor in the cache are left out."""
-    files = {name: getattr(arguments, name) or cache_folder() / f"{name}.npz" for name in NETWORKS}
+    files = {name: getattr(arguments, name) or cache_folder() / name for name in NETWORKS}
     found = {name: path for name, path in files.items() if getattr(arguments, name) or path.exists()}
     made = {name: NETWORKS[name](path) for name, path in found.items()}
     folder = None
     if "inception" in found:  # features of other weights are others
-        folder = cache_folder() / "features" / hashlib.sha256(found["inception"].read_bytes()).hexdigest()[:16]
+        folder = cache_folder() / "features" / hashlib.sha256((found["inception"] / storage.LIST).read_bytes()).hexdigest()[:16]
     return Instruments(functools.partial(detect_landmarks, detector=arguments.detector), **made, cache=folder)
 
 
@@ -108,11 +113,11 @@ def evaluate_all(arguments: argparse.Namespace) -> list[str]:
     started = time.perf_counter()
     parse_metrics(arguments.metrics)  # wrong names are told before the work begins
     if arguments.num is not None and arguments.num < 2:
-        raise ValueError(f"--num {arguments.num}: pairs of source and target need at least 2 portraits")
+        raise InputError(f"--num {arguments.num}: pairs of source and target need at least 2 portraits")
     editors = {workdir: Editor.load(workdir) for workdir in dict.fromkeys(arguments.workdirs)}
     for workdir, editor in editors.items():
         if editor.stage != "editor" and (len(editors) > 1 or arguments.figure):
-            raise ValueError(f"{workdir} is of the {editor.stage} training; Table 1 and the figure are of editors")
+            raise InputError(f"{workdir} is of the {editor.stage} training; Table 1 and the figure are of editors")
     resolution = next(iter(editors.values())).resolution
     info = dataset_info(arguments.data_dir, arguments.dataset, resolution)
     portraits = load_split(arguments.data_dir, arguments.dataset, "test", arguments.num)
@@ -141,18 +146,12 @@ def evaluate_all(arguments: argparse.Namespace) -> list[str]:
     return [note for result in reports.values() for m in result.measurements if m.failed for note in m.notes]
 
 
+@command("evaluate")
 def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit status is 1 if a metric failed."""
     arguments = parse_args(argv)
     keep_compiled()
-    try:
-        failed = evaluate_all(arguments)
-    except (OSError, ValueError, CheckpointError) as error:
-        print(f"eval: {error}", file=sys.stderr)
-        return 1
+    failed = evaluate_all(arguments)
     for note in dict.fromkeys(failed):
-        print(f"eval: {note}", file=sys.stderr)
+        print(f"evaluate: {note}", file=sys.stderr)
     return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

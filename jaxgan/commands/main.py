@@ -1,8 +1,11 @@
 """The console script `jaxgan`: one subcommand a file of this package."""
 
+import functools
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from jaxgan.errors import JaxganError
 
 COMMANDS = {
     "edit": "edit photographs to the pose and expression of another",
@@ -14,7 +17,31 @@ COMMANDS = {
     "ablation": "train every row of the report's Table 1",
     "export": "write a checkpoint as a small folder",
     "convert": "convert weights of other projects",
+    "migrate": "bring working folders of version 0.1 to this version",
 }
+
+
+def command(name: str) -> Callable:
+    """Decorates `main(argv) -> exit status` of a command: errors that a user can mend become one line and status 1.
+
+    Anything else is a bug and keeps its traceback.
+    """
+
+    def decorate(function: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(function)
+        def run(argv: Sequence[str] | None = None) -> int:
+            try:
+                return function(argv)
+            except (JaxganError, OSError) as error:  # OSError: a full disk, missing files and permissions
+                print(f"{name}: {error}", file=sys.stderr)
+                return 1
+            except KeyboardInterrupt:
+                print(f"{name}: interrupted", file=sys.stderr)
+                return 130
+
+        return run
+
+    return decorate
 
 
 def main(argv: Sequence[str] | None = None) -> int:

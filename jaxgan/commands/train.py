@@ -1,129 +1,209 @@
-"""The training commands: flags, configuration, data, networks of earlier stages, checkpoints, and the loop.
+"""Trains a stage. Rerunning a command resumes from the newest checkpoint of its working folder.
 
-Rerunning a command goes on from the newest checkpoint of its working folder.
+jaxgan train stylegan --config small --workdir runs/stylegan --data_dir data --dataset faces
+jaxgan train inverter --config small --workdir runs/inverter --data_dir data --dataset faces --stylegan runs/stylegan
 """
 
+# ruff: noqa: E402
+import time
+
+STARTED = time.monotonic()  # before JAX is imported: that is part of a run's minutes
+
 import argparse
-import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from jaxgan.checkpoints import training as checkpoint
-from jaxgan.checkpoints.training import Checkpoints, Loaded
-from jaxgan.configs.presets import PRESETS, preset
-from jaxgan.configs.schema import Config, override, to_dict
-from jaxgan.configs.validation import validate
-from jaxgan.data.dataset import Records
-from jaxgan.errors import CheckpointError, ConfigError, DatasetError, DivergedError
+from jaxgan import storage
+from jaxgan.checkpoints import Checkpoints, Loaded, export, load
+from jaxgan.commands.main import command
+from jaxgan.configs import PRESETS, Config, override, preset, to_dict, validate
+from jaxgan.data.dataset import Dataset, Records
+from jaxgan.data.packed import Packed
+from jaxgan.errors import CheckpointError, ConfigError, InputError
 from jaxgan.runtime import EXIT_PREEMPTED, Preemption, add_host_flags, atomic_write, join_hosts, keep_compiled
+from jaxgan.training.clock import Clock
+from jaxgan.training.growing import phases
 from jaxgan.training.log import SilentLog, TrainingLog
-from jaxgan.training.run import frozen_variables, images_seen, init_state, phases, train
+from jaxgan.training.loop import train
+from jaxgan.training.stages import STAGES, Networks, Stage
 from jaxgan.training.state import TrainState
 
-EARLIER = {"inverter": "stylegan", "editor": "inverter"}  # the stage whose checkpoint a stage starts from
 # Fields that may differ when a run is resumed.
 DURATIONS = {"run.total_images", "run.tick_images", "run.sample_images", "run.checkpoint_images", "run.keep_checkpoints"}
 
 
-def main(stage: str, argv: list[str] | None = None) -> int:
-    """Runs the training command of a stage; returns the exit status."""
-    args = _parse(stage, argv)
-    try:
-        join_hosts(args.coordinator, args.processes, args.process)
-        keep_compiled()
-        earlier = load_earlier(stage, args.earlier) if stage in EARLIER else None
-        named = [f"run.dataset={json.dumps(args.dataset)}"] if args.dataset else []
-        config = resolve(stage, args.config, named + args.overrides, earlier, earlier and args.earlier)
-        if args.dry_run:
-            _describe(stage, config, args, earlier)
-        else:
-            return _train(stage, config, args, earlier)
-    except (ConfigError, CheckpointError, DatasetError, DivergedError, OSError, ValueError) as error:
-        nameless = isinstance(error, OSError) and error.filename is None  # as of a disk that fills up while it is written to
-        print(f"train_{stage}: {f'{args.workdir}: ' if nameless else ''}{error}", file=sys.stderr)
-        return 1
-    return 0
+@command("train")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Trains the stage that the first argument names, and returns the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] not in STAGES:
+        raise InputError(f"the first argument is the stage: {', '.join(STAGES)}")
+    stage = STAGES[arguments[0]]
+    args = _parse(stage, arguments[1:])
+    join_hosts(args.coordinator, args.processes, args.process)
+    keep_compiled()
+    clock = _clock(args)
+    saved = Saved(stage, args)
+    source = saved.previous()
+    named = [f"run.dataset={json.dumps(args.dataset)}"] if args.dataset else []
+    config = resolve(stage, args.config, named + args.overrides, source, saved.origin)
+    if args.packed:
+        dataset = Packed(args.packed, config.generator.resolution)
+        config = override(config, [f"run.dataset={json.dumps(dataset.info.name)}"])
+    else:
+        dataset = Records(args.data_dir, config.run.dataset, config.generator.resolution)
+    if args.dry_run:
+        _describe(stage, config, source, dataset)
+        return 0
+    return _train(stage, config, saved, source.networks if source else {}, dataset, clock)
 
 
-def _parse(stage: str, argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=f"train_{stage}.py", description=f"Train the {stage}.")
+def _parse(stage: Stage, argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"jaxgan train {stage.name}", description=f"Train the {stage.name}.")
     parser.add_argument("overrides", nargs="*", metavar="FIELD=VALUE", help="fields to change, e.g. run.batch_size=32")
-    parser.add_argument("--config", default="paper", help=f"preset to start from: {', '.join(PRESETS)} (default paper)")
+    parser.add_argument("--config", default="paper", help=f"preset to start from: {', '.join(PRESETS)} (default: paper)")
     parser.add_argument("--workdir", required=True, type=Path, help="folder of the run: checkpoints, metrics, samples")
-    parser.add_argument("--data_dir", required=True, help="folder of prepared datasets")
-    parser.add_argument("--dataset", help="name of the dataset; sets run.dataset")
-    if stage in EARLIER:
-        before = EARLIER[stage]
-        parser.add_argument(f"--{before}", required=True, dest="earlier", help=f"working folder of the {before} training")
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--data_dir", help="folder of prepared datasets")
+    data.add_argument("--packed", help="a dataset written by `jaxgan pack`, which needs no TensorFlow to read")
+    parser.add_argument("--dataset", help="name of the dataset in --data_dir; sets run.dataset")
+    if stage.previous:
+        text = f"folder of the trained {stage.previous}; a run that is resumed has kept its own copy"
+        parser.add_argument(f"--{stage.previous}", dest="previous", help=text)
+    limits = parser.add_argument_group("short runs", "on machines that can be had for minutes at a time")
+    limits.add_argument("--minutes", type=float, help="save and stop within so many minutes, imports included")
+    limits.add_argument("--save_minutes", type=float, default=2.0, help="with --minutes: between two saves (default: 2)")
+    limits.add_argument("--export", type=Path, help="also write each checkpoint as a small folder, to resume from elsewhere")
+    limits.add_argument("--max_total_mb", type=float, help="size of that folder; precision is given up to stay below it")
+    limits.add_argument("--max_file_mb", type=float, help="size of its largest file")
     add_host_flags(parser)
     parser.add_argument("--dry_run", action="store_true", help="print configuration, networks and data, and stop")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.packed and args.dataset:
+        parser.error("--dataset goes with --data_dir; a packed dataset knows its name")
+    return args
 
 
-def load_earlier(stage: str, folder: str | Path, load: Callable[[str | Path], Loaded] = checkpoint.load) -> Loaded:
-    """What `load` reads of the run that a stage starts from.
+def _clock(args: argparse.Namespace) -> Clock | None:
+    for name in ("minutes", "save_minutes"):
+        if getattr(args, name) is not None and not getattr(args, name) > 0:
+            raise InputError(f"--{name} must be positive, got {getattr(args, name)}")
+    return Clock(STARTED, 60 * args.minutes, 60 * args.save_minutes) if args.minutes else None
+
+
+class Saved:
+    """What earlier runs of the command have left, and the saving of this one."""
+
+    def __init__(self, stage: Stage, args: argparse.Namespace):
+        self.stage, self.args, self.origin = stage, args, getattr(args, "previous", None)
+        self._exported = None
+        self.checkpoints: Checkpoints | None = None
+        if args.export and storage.is_stored(args.export):
+            self._exported = export.read(args.export)
+            if not isinstance(self._exported.config, stage.config):
+                raise CheckpointError(f"{args.export} is not a {stage.name} run; choose another --export")
+
+    def previous(self) -> Loaded | None:
+        """The networks that the stage starts from: of the flag, or as a run that is resumed has kept them.
+
+        Raises:
+          CheckpointError: There are none, or they are of another stage.
+        """
+        before, stage = self.stage.previous, self.stage
+        if before is None:
+            return None
+        if self.origin:
+            loaded = load(self.origin)
+            if loaded.stage != before:
+                raise CheckpointError(f"{self.origin} is a {loaded.stage} run; training the {stage.name} starts from {before}")
+            return loaded
+        if (self.args.workdir / "checkpoints").is_dir() and Checkpoints(self.args.workdir).latest_step() is not None:
+            loaded, self.origin = load(self.args.workdir), self.args.workdir
+            return Loaded(loaded.step, loaded.stage, loaded.config, stage.without_own(loaded.networks))
+        if self._exported:
+            self.origin = self.args.export
+            return Loaded(self._exported.step, stage.name, self._exported.config, self._exported.earlier)
+        raise CheckpointError(f"training the {stage.name} starts from a trained {before}: give its folder as --{before}")
+
+    def resume(self, config: Config, state: TrainState) -> tuple[TrainState, str]:
+        """The state to continue from and where it was found; the given one and "" at the beginning.
+
+        Raises:
+          ConfigError: It was trained with another configuration.
+        """
+        self.checkpoints = Checkpoints(self.args.workdir, config.run.keep_checkpoints)
+
+        def read(step: int) -> TrainState:
+            same_config(config, self.checkpoints.config(step), self.args.workdir)
+            return self.checkpoints.restore_state(step, state)
+
+        found = self.checkpoints.newest(read)
+        if found is not None:
+            self.checkpoints.set_aside_after(int(found.step))
+            return found, str(self.args.workdir)
+        if self._exported and self._exported.state is not None:
+            same_config(config, self._exported.config, self.args.export)
+            return self._exported.state, str(self.args.export)
+        return state, ""
+
+    def save(self, step: int, config: Config, earlier: Networks, state: TrainState, own: Networks | None) -> None:
+        """Writes a checkpoint and, if asked to, the small folder."""
+        self.checkpoints.save(step, config, state, None if own is None else {**earlier, **own})
+        if self.args.export and jax.process_index() == 0:
+            limits = {f"max_{name}_bytes": _bytes(getattr(self.args, f"max_{name}_mb")) for name in ("total", "file")}
+            export.write_run(self.args.export, config, earlier, state, usable=own is not None, **limits)
+
+
+def _bytes(megabytes: float | None) -> int | None:
+    return None if megabytes is None else round(megabytes * 1e6)
+
+
+def resolve(stage: Stage, name: str, overrides: list[str], source: Loaded | None, origin: str | Path | None) -> Config:
+    """The preset of that name, with the networks of `source` (from the folder `origin`), then the overrides.
 
     Raises:
-      CheckpointError: there is none, or it is a run of another stage.
+      ConfigError: Its fields fit neither each other, nor the earlier stage, nor the devices.
     """
-    loaded = load(folder)
-    if loaded.stage != EARLIER[stage]:
-        raise CheckpointError(f"{folder} is a {loaded.stage} run; training the {stage} starts from {EARLIER[stage]}")
-    return loaded
-
-
-def resolve(stage: str, name: str, overrides: list[str], earlier: Loaded | None, source: str | Path | None) -> Config:
-    """The preset of that name, with the networks of the earlier stage (from the folder `source`), then the overrides.
-
-    Raises:
-      ConfigError: its fields fit neither each other, nor the earlier stage, nor the devices.
-    """
-    config = preset(name, stage)
-    if stage == "inverter":
-        before = earlier.config
-        config = dataclasses.replace(config, generator=before.generator, discriminator=before.discriminator)
-    elif stage == "editor":
-        before = earlier.config
-        config = dataclasses.replace(
-            config, generator=before.generator, inverter=before.trunk, stylegan_discriminator=before.discriminator
-        )
+    config = stage.inherit(preset(name, stage.name), source.config) if source else preset(name, stage.name)
+    inherited = config
     config = validate(override(config, overrides))
-    if earlier and config.generator != earlier.config.generator:
-        raise ConfigError(f"generator.* is that of {source} and cannot be overridden")
-    critic = {**earlier.frozen, **earlier.model}.get("discriminator") if earlier else None
-    if earlier and critic is None and (stage == "inverter" or config.perceptual.network == "discriminator"):
+    for field in stage.inherited:
+        if getattr(config, field) != getattr(inherited, field):
+            raise ConfigError(f"{field}.* is that of {origin} and cannot be overridden")
+    needs_critic = stage.name == "inverter" or (source and config.perceptual.network == "discriminator")
+    if needs_critic and "stylegan_discriminator" not in source.networks:
         raise ConfigError(
-            f"{source} holds no StyleGAN discriminator; choose perceptual.network=none, or vgg16 with its weights"
+            f"{origin} holds no StyleGAN discriminator; choose perceptual.network=none, or vgg16 with its weights"
         )
-    devices = jax.local_device_count() * jax.process_count()
+    devices, group = jax.local_device_count() * jax.process_count(), config.discriminator.stddev_group
     for phase in phases(config):
-        size, group = phase.batch_size if phase else config.run.batch_size, config.discriminator.stddev_group
-        at = "" if phase is None else f" (growing, at {phase.resolution} px)"
+        size = phase.batch_size
+        at = "" if phase.resolution == config.generator.resolution else f" (growing, at {phase.resolution} px)"
         if size % devices:
             raise ConfigError(f"run.batch_size={size}{at} is not a multiple of {devices} devices")
-        if phase and size // devices % min(group, size // devices):
+        if size // devices % min(group, size // devices):
             raise ConfigError(f"run.batch_size={size}{at} is not a multiple of discriminator.stddev_group={group} a device")
     return config
 
 
-def _describe(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded | None) -> None:
+def _describe(stage: Stage, config: Config, source: Loaded | None, dataset: Dataset) -> None:
     print(json.dumps(to_dict(config), indent=2))
-    state = jax.eval_shape(lambda: init_state(stage, config, earlier))
+    state = jax.eval_shape(lambda: stage.init(config, source.networks if source else {}))
     print(f"\n{'network':<16}{'part':<24}{'parameters':>12}")
     for network, params in state.params.items():
         for part, tree in params.items():
             print(f"{network:<16}{part:<24}{_size(tree):>12,}")
         print(f"{network:<16}{'all':<24}{_size(params):>12,}")
-    for phase in filter(None, phases(config)):
+    schedule = phases(config)
+    for phase in schedule if len(schedule) > 1 else []:
         fade = f", fading in over {phase.fade_images:,}" if phase.fade_images else ""
         print(f"{phase.resolution} px: images {phase.first_image:,} to {phase.last_image:,}{fade}; ", end="")
         print(f"batch {phase.batch_size}, learning rate {phase.learning_rate:g}")
-    dataset = Records(args.data_dir, config.run.dataset, config.generator.resolution)
     images, keypoints = dataset.load("train", 256)
     print(f"\n{dataset.info}")
     mean, deviation = images.mean(axis=(0, 1, 2)).round(1), images.std(axis=(0, 1, 2)).round(1)
@@ -135,42 +215,34 @@ def _size(tree: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
-def _train(stage: str, config: Config, args: argparse.Namespace, earlier: Loaded | None) -> int:
-    """Trains on from the newest checkpoint; returns the exit status."""
-    run = config.run
-    dataset = Records(args.data_dir, run.dataset, config.generator.resolution)
-    checkpoints = Checkpoints(args.workdir, run.keep_checkpoints)
-    state = init_state(stage, config, earlier)
-
-    def read(step: int) -> TrainState:
-        same_config(config, checkpoints.config(step), args.workdir)
-        return checkpoints.restore_state(step, state)
-
-    found = checkpoints.newest(read)
-    newest = 0 if found is None else int(found.step)
-    if found is not None:
-        checkpoints.set_aside_after(newest)
-        state = found
-        print(f"{stage}: going on from {images_seen(config, state):,} images in {args.workdir}", flush=True)
+def _train(stage: Stage, config: Config, saved: Saved, earlier: Networks, dataset: Dataset, clock: Clock | None) -> int:
+    """Trains from the newest checkpoint on; returns the exit status."""
+    workdir = saved.args.workdir
+    state, origin = saved.resume(config, stage.init(config, earlier))
+    if origin:
+        print(f"{stage.name}: resuming from {int(state.images):,} images in {origin}", flush=True)
     writes = jax.process_index() == 0
     if writes:
-        with atomic_write(args.workdir / "config.json") as file:
-            file.write(json.dumps({"stage": stage, "config": to_dict(config)}, indent=2).encode())
-    frozen = frozen_variables(stage, earlier)
+        with atomic_write(workdir / "config.json") as file:
+            file.write(json.dumps({"stage": stage.name, "config": to_dict(config)}, indent=2).encode())
 
-    def save(step: int, state: TrainState, model: dict[str, Any] | None) -> None:
-        checkpoints.save(step, config, state, model, frozen)
+    def save(step: int, state: TrainState, own: Networks | None) -> None:
+        saved.save(step, config, earlier, state, own)
 
-    with TrainingLog(args.workdir, newest) if writes else SilentLog() as log, Preemption() as preemption:
-        state = train(stage, config, earlier, state, dataset, log, save, preemption.reached)
+    with TrainingLog(workdir, int(state.step)) if writes else SilentLog() as log, Preemption() as preemption:
+        state = train(stage, config, earlier, state, dataset, log, save, preemption.reached, clock)
     if preemption.signal:
-        print(f"train_{stage}: {preemption.signal} at step {int(state.step)}: saved; the same command goes on", file=sys.stderr)
+        step = int(state.step)
+        print(f"{stage.name}: {preemption.signal} at step {step}: saved; the same command resumes", file=sys.stderr)
         return EXIT_PREEMPTED
+    seen, total = int(state.images), phases(config)[-1].last_image
+    if seen < total:
+        print(f"{stage.name}: {seen:,} of {total:,} images in {workdir}; the same command resumes")
     return 0
 
 
 def same_config(config: Config, saved: Config, folder: Path) -> None:
-    """Raises ConfigError where a run in a folder would go on with another configuration, durations aside."""
+    """Raises ConfigError if a run in a folder would resume with another configuration, durations aside."""
     now, before = _flat(to_dict(config)), _flat(to_dict(saved))
     changed = [name for name in now if now[name] != before.get(name) and name not in DURATIONS]
     if changed:

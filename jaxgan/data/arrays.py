@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.data.landmarks import NUM_LANDMARKS
+from jaxgan.errors import InputError
 
 
 def as_portraits(images: Any, name: str = "image") -> Iterator[np.ndarray]:
@@ -22,9 +23,9 @@ def as_portraits(images: Any, name: str = "image") -> Iterator[np.ndarray]:
         if images.ndim == 3:
             images = images[None]
         if images.ndim != 4 or (len(images) == 0 and images.shape[3] != 3):
-            raise ValueError(f"{name}s must be [N, H, W, 3] or [H, W, 3], got {list(images.shape)}")
+            raise InputError(f"{name}s must be [N, H, W, 3] or [H, W, 3], got {list(images.shape)}")
     elif isinstance(images, str | bytes | Mapping) or not isinstance(images, Iterable):
-        raise ValueError(f"{name}s must be an array [N, H, W, 3] or a sequence of [H, W, 3], got {_kind(images)}")
+        raise InputError(f"{name}s must be an array [N, H, W, 3] or a sequence of [H, W, 3], got {_kind(images)}")
     for index, image in enumerate(images):
         yield _as_portrait(image, f"{name} {index}")
 
@@ -32,13 +33,13 @@ def as_portraits(images: Any, name: str = "image") -> Iterator[np.ndarray]:
 def _as_portrait(image: Any, name: str) -> np.ndarray:
     image = _as_array(image, name)
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ValueError(f"{name} must be [H, W, 3] and not empty, got {list(image.shape)}")
+        raise InputError(f"{name} must be [H, W, 3] and not empty, got {list(image.shape)}")
     if image.dtype == np.uint8:
         return image
     if not jnp.issubdtype(image.dtype, np.floating):  # NumPy's own does not know bfloat16
-        raise ValueError(f"{name} must be uint8 or float, got {image.dtype}")
+        raise InputError(f"{name} must be uint8 or float, got {image.dtype}")
     if not (np.abs(image) <= 1.0).all():  # NaN too
-        raise ValueError(f"{name} is float and must lie in [-1, 1], got values outside")
+        raise InputError(f"{name} is float and must lie in [-1, 1], got values outside")
     return np.round((image.astype(np.float32) + 1.0) * 127.5).astype(np.uint8)
 
 
@@ -46,7 +47,7 @@ def as_real(values: Any, name: str) -> np.ndarray:
     """Integers or floats of any shape as float32."""
     array = _as_array(values, name)
     if not (jnp.issubdtype(array.dtype, np.integer) or jnp.issubdtype(array.dtype, np.floating)):
-        raise ValueError(f"{name} must be integers or floats, got {array.dtype}")
+        raise InputError(f"{name} must be integers or floats, got {array.dtype}")
     with np.errstate(over="ignore"):  # too large for float32: infinite
         return array.astype(np.float32)
 
@@ -55,9 +56,9 @@ def as_keypoints(keypoints: Any, count: int) -> np.ndarray:
     """Landmarks float32 [count, 68, 2] of as many, or of one [68, 2] for all."""
     keypoints, one = as_real(keypoints, "keypoints"), (NUM_LANDMARKS, 2)
     if keypoints.shape not in (one, (count, *one)):
-        raise ValueError(f"keypoints must be [{count}, 68, 2] or [68, 2], got {list(keypoints.shape)}")
+        raise InputError(f"keypoints must be [{count}, 68, 2] or [68, 2], got {list(keypoints.shape)}")
     if not np.isfinite(keypoints).all():
-        raise ValueError("keypoints must be finite")
+        raise InputError("keypoints must be finite")
     return np.broadcast_to(keypoints, (count, *one))
 
 
@@ -65,9 +66,9 @@ def as_latents(latents: Any, shape: tuple[int, int]) -> np.ndarray:
     """Latents float32 [N, *shape]."""
     latents = as_real(latents, "latents")
     if latents.ndim != 3 or latents.shape[1:] != shape:
-        raise ValueError(f"latents must be [N, {shape[0]}, {shape[1]}], got {list(latents.shape)}")
+        raise InputError(f"latents must be [N, {shape[0]}, {shape[1]}], got {list(latents.shape)}")
     if not np.isfinite(latents).all():
-        raise ValueError("latents must be finite")
+        raise InputError("latents must be finite")
     return latents
 
 
@@ -78,7 +79,7 @@ def as_number(value: Any, name: str) -> float:
     except ValueError:
         number = np.float32(np.nan)
     if number.ndim or not np.isfinite(number):
-        raise ValueError(f"{name} must be a finite number, got {_kind(value)}")
+        raise InputError(f"{name} must be a finite number, got {_kind(value)}")
     return float(number)
 
 
@@ -89,9 +90,9 @@ def as_count(value: Any, name: str) -> int:
     except TypeError:
         number = None
     if number is None or isinstance(value, bool):
-        raise ValueError(f"{name} must be a whole number, got {_kind(value)}")
+        raise InputError(f"{name} must be a whole number, got {_kind(value)}")
     if number < 0:
-        raise ValueError(f"{name} must not be negative, got {number}")
+        raise InputError(f"{name} must not be negative, got {number}")
     return number
 
 
@@ -99,7 +100,7 @@ def as_seeds(seeds: Any) -> list[int]:
     """Whole numbers from 0 on."""
     no_sequence = isinstance(seeds, str | bytes | Mapping) or not isinstance(seeds, Iterable)
     if no_sequence or getattr(seeds, "ndim", 1) == 0:  # an array is iterable to Python even where it is a number
-        raise ValueError(f"seeds must be a sequence of whole numbers, got {_kind(seeds)}")
+        raise InputError(f"seeds must be a sequence of whole numbers, got {_kind(seeds)}")
     return [as_count(seed, f"seed {index}") for index, seed in enumerate(seeds)]
 
 
@@ -111,14 +112,14 @@ def as_box(box: Any, side: int) -> tuple[int, int, int, int]:
             return left, top, right, bottom
     except (TypeError, ValueError):
         pass
-    raise ValueError(f"box must be (left, top, right, bottom) within {side}x{side} pixels and not empty, got {_kind(box)}")
+    raise InputError(f"box must be (left, top, right, bottom) within {side}x{side} pixels and not empty, got {_kind(box)}")
 
 
 def _as_array(values: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(values)
     except (TypeError, ValueError) as error:  # rows of different lengths, objects that only look like arrays
-        raise ValueError(f"{name} must be an array, got {_kind(values)}") from error
+        raise InputError(f"{name} must be an array, got {_kind(values)}") from error
 
 
 def _kind(value: Any) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 
 from jaxgan.data.landmarks import mirror_images, mirror_keypoints
 from jaxgan.data.tfrecords import import_tensorflow, open_dataset
-from jaxgan.errors import DatasetError
+from jaxgan.errors import DatasetError, InputError
 
 Batch = dict[str, np.ndarray]
 Placed = TypeVar("Placed")
@@ -170,7 +170,7 @@ def array_batches(
     draws = _Draws(seed, batch_size, start_step, process_index, process_count)
     count = len(images)
     if count == 0 or images.ndim != 4 or keypoints.shape != (count, 68, 2):
-        raise ValueError(f"images {images.shape} and keypoints {keypoints.shape}: want [N, R, R, 3] and [N, 68, 2]")
+        raise InputError(f"images {images.shape} and keypoints {keypoints.shape}: want [N, R, R, 3] and [N, 68, 2]")
     chosen = (draws.order(step, count, _ORDER) for step in itertools.count(start_step))
     portraits = ((images[rows], keypoints[rows]) for rows in chosen)
     return _batches(portraits, keypoints if targets else None, draws, mirror)
@@ -222,7 +222,7 @@ class _Draws:
     def __post_init__(self) -> None:
         counts_fit = self.batch_size > 0 and 0 <= self.process_index < self.process_count
         if not counts_fit or min(self.seed, self.start_step) < 0:
-            raise ValueError(f"out of range: {self}")
+            raise InputError(f"out of range: {self}")
 
     def order(self, step: int, count: int, stream: int) -> np.ndarray:
         """Which of `count` items make up a batch: int64 [batch_size]. Every epoch is a permutation of all items."""

@@ -128,3 +128,4 @@ def _face_alignment() -> Detector:
 
 
 DETECTORS: dict[str, Callable[[], Detector]] = {"face_alignment": _face_alignment, "dlib": _dlib}
+DEFAULT_DETECTOR = "dlib"  # comes with its weights, and needs no GPU

@@ -8,6 +8,7 @@ import dataclasses
 import numpy as np
 
 from jaxgan.data.images import resample
+from jaxgan.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +44,13 @@ def frame(image: np.ndarray, keypoints: np.ndarray, framing: Framing, resolution
     """
     centre, spread = _place(keypoints)
     if not spread > 0:
-        raise ValueError("the landmarks lie at one point")
+        raise InputError("the landmarks lie at one point")
     height, width = image.shape[:2]
     side = max(round(float(spread) / framing.spread), 1)
     left, top = (round(float(at) - share * side) for at, share in zip(centre, (framing.x, framing.y), strict=True))
     crop = image[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
     if not crop.size or side > 3 * max(height, width):
-        raise ValueError("the landmarks lie outside of the picture")
+        raise InputError("the landmarks lie outside of the picture")
     border = [(max(-top, 0), max(top + side - height, 0)), (max(-left, 0), max(left + side - width, 0))]
     padded = np.pad(crop, (*border, (0, 0)), mode="edge")
     moved = (keypoints - np.array([left, top])) * (resolution / side)

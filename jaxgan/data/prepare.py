@@ -1,30 +1,28 @@
-"""Prepares a dataset: `python -m jaxgan.data.prepare --help`.
+"""Prepares a dataset, as `jaxgan prepare` does.
 
 Portraits of a folder or a ZIP archive get their landmarks from a detector; procedural ones come with exact landmarks.
 The same input gives the same files, byte for byte. A dataset appears under its name only once it is complete.
 """
 
-import argparse
 import contextlib
 import hashlib
 import os
 import shutil
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from jaxgan.data.detection import DETECTORS, Detector, load_detector
-from jaxgan.data.images import FILTERS, decode_image, encode_png, fit_square
+from jaxgan.data.detection import Detector, load_detector
+from jaxgan.data.images import decode_image, encode_png, fit_square
 from jaxgan.data.sources import Source, open_source
 from jaxgan.data.summary import Outcome, Summary
 from jaxgan.data.tfrecords import Record, dataset_folder, import_tensorflow, write_dataset
-from jaxgan.errors import DatasetError, DetectorError, ImageError, SourceError
+from jaxgan.errors import DatasetError, ImageError
 
 REJECTED_FILE = "rejected.csv"
 SPLITS = ("train", "test")
@@ -214,50 +212,3 @@ def _write(
         write_dataset(folder, name, resolution, {split: records(split, bar) for split in SPLITS}, metadata)
     summary.seconds = time.perf_counter() - started
     summary.write_csv(dataset_folder(folder, name) / REJECTED_FILE)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m jaxgan.data.prepare", description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--images", metavar="DIR_OR_ZIP", help="portraits to find landmarks in")
-    what.add_argument("--synthetic", type=int, metavar="N", help="draw N procedural portraits instead")
-    parser.add_argument("--name", required=True, help="name of the dataset")
-    parser.add_argument("--data_dir", required=True, help="folder of the datasets")
-    parser.add_argument("--resolution", type=int, required=True, help="side of the stored images in pixels")
-    parser.add_argument("--detector", choices=DETECTORS, default="face_alignment", help="default: %(default)s")
-    parser.add_argument("--filter", choices=FILTERS, default="lanczos", help="resampling; default: %(default)s")
-    parser.add_argument("--test_fraction", type=float, default=0.1, help="share of test images; default: %(default)s")
-    parser.add_argument("--workers", type=int, help="threads; default: one for each CPU core")
-    parser.add_argument("--limit", type=int, help="try only the first LIMIT images, by name")
-    parser.add_argument("--seed", type=int, default=0, help="seed of --synthetic; default: %(default)s")
-    parser.add_argument("--overwrite", action="store_true", help="replace a dataset of this name")
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
-    args = _parser().parse_args(argv)
-    common = {"test_fraction": args.test_fraction, "overwrite": args.overwrite}
-    try:
-        if args.images is not None:
-            options = {"filter": args.filter, "workers": args.workers, "limit": args.limit}
-            where = (args.images, args.name, args.data_dir, args.resolution, args.detector)
-            summary = prepare_images(*where, **options, **common)
-        else:
-            where = (args.synthetic, args.name, args.data_dir, args.resolution)
-            summary = prepare_synthetic(*where, seed=args.seed, **common)
-    except (SourceError, DetectorError, DatasetError, OSError) as error:
-        print(f"prepare: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("prepare: interrupted, nothing written", file=sys.stderr)
-        return 130
-    for line in summary.lines():
-        print(line)
-    folder = dataset_folder(args.data_dir, args.name)
-    print(f"dataset in {folder}" + (f", filter {args.filter}, detector {args.detector}" if args.images else ""))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from jaxgan.errors import InputError
 from jaxgan.evaluation.measurement import Column, mean_column
 from jaxgan.evaluation.pairs import CYCLE, INVERSION, MANIPULATED, RANDOM, RECONSTRUCTION, Pairs, Row
 
@@ -142,10 +143,10 @@ def make_edits(editor: SupportsEdits, pairs: Pairs, instruments: Instruments) ->
       ValueError: the portraits do not have the editor's resolution, or the checkpoint holds no inverter.
     """
     if editor.stage == "stylegan":
-        raise ValueError("this checkpoint is of the stylegan training and holds no inverter to measure")
+        raise InputError("this checkpoint is of the stylegan training and holds no inverter to measure")
     height, width = pairs.sources.shape[1:3]
     if (height, width) != (editor.resolution, editor.resolution):
-        raise ValueError(f"the portraits are {width}x{height} px and the editor's {editor.resolution} px square")
+        raise InputError(f"the portraits are {width}x{height} px and the editor's {editor.resolution} px square")
     edits = editor.stage == "editor"
     inverted: list[np.ndarray] = []
     shifted: list[np.ndarray] = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from jaxgan.errors import InputError
 from jaxgan.faces.portraits import parse_record_name, truth
 
 MANIPULATED = "manipulated"
@@ -96,7 +97,7 @@ def cyclic_derangement(count: int, seed: int) -> np.ndarray:
     Raises ValueError for fewer than two elements.
     """
     if count < 2:
-        raise ValueError(f"pairs of source and target need at least 2 portraits, got {count}")
+        raise InputError(f"pairs of source and target need at least 2 portraits, got {count}")
     order = np.random.default_rng(seed).permutation(count)
     targets = np.empty(count, np.int64)
     targets[order] = np.roll(order, -1)

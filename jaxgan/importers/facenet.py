@@ -8,9 +8,8 @@ import numpy as np
 from flax.traverse_util import unflatten_dict
 
 from jaxgan.importers.inception import with_batch_norm
-from jaxgan.importers.npz import param_shapes, read_npz
 from jaxgan.importers.tensors import Tensors, conv_kernel
-from jaxgan.models.features.facenet import FACENET_SIZE, FaceNet
+from jaxgan.models.features.weights import param_shapes
 
 
 def facenet_params(state: Mapping[str, np.ndarray], origin: str | Path) -> dict[str, Any]:
@@ -19,7 +18,7 @@ def facenet_params(state: Mapping[str, np.ndarray], origin: str | Path) -> dict[
     The classifier ("logits.") is left out. Raises WeightsError, with `origin` and the tensors concerned, for another network.
     """
     tensors, params = Tensors(state, origin), {}
-    for name, shape in param_shapes(FaceNet(), FACENET_SIZE).items():
+    for name, shape in param_shapes("facenet").items():
         layer, leaf = name.rsplit(".", 1)
         if leaf == "bias":
             continue
@@ -33,11 +32,3 @@ def facenet_params(state: Mapping[str, np.ndarray], origin: str | Path) -> dict[
     tensors.skip("logits.weight", "logits.bias")
     tensors.finish("facenet-pytorch's Inception-ResNet v1")
     return unflatten_dict(params, sep=".")
-
-
-def load_facenet(path: str | Path) -> dict[str, Any]:
-    """Parameters of `FaceNet` from an .npz file written by `python -m jaxgan.convert facenet`.
-
-    Raises FileNotFoundError when there is no such file and WeightsError when it holds anything else.
-    """
-    return read_npz(path, "facenet", param_shapes(FaceNet(), FACENET_SIZE))

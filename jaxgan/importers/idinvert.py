@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.configs.schema import GeneratorConfig, InverterConfig, PerceptualConfig, TrunkConfig
+from jaxgan.configs import GeneratorConfig, InverterConfig, PerceptualConfig, TrunkConfig
 from jaxgan.importers.tensors import Tensors, conv_kernel
 from jaxgan.importers.truncation import mean_w
+from jaxgan.models.stylegan import feature_maps
 
 FUSED_FROM = 128  # resolution in pixels from which doubling is a transposed convolution
 
@@ -24,8 +25,8 @@ State = Mapping[str, np.ndarray]
 
 def convert_idinvert(
     generator_state: State, encoder_state: State, generator_file: str | Path, encoder_file: str | Path
-) -> tuple[InverterConfig, dict, dict]:
-    """Configuration, model and frozen variables of an inverter's checkpoint, from the two state dicts.
+) -> tuple[InverterConfig, dict]:
+    """Configuration and networks of an inverter, from the two state dicts.
 
     The architecture is read off the tensors. There is no discriminator among the published files, so there is none here.
 
@@ -35,7 +36,7 @@ def convert_idinvert(
     config, frozen = _generator(Tensors(generator_state, generator_file))
     trunk, inverter = _encoder(Tensors(encoder_state, encoder_file), config)
     made = InverterConfig(generator=config, trunk=trunk, perceptual=PerceptualConfig(network="none"))
-    return made, *jax.tree.map(jnp.asarray, ({"inverter": inverter}, frozen))
+    return made, jax.tree.map(jnp.asarray, {**frozen, "inverter": inverter})
 
 
 def _generator(tensors: Tensors) -> tuple[GeneratorConfig, dict]:
@@ -50,11 +51,11 @@ def _generator(tensors: Tensors) -> tuple[GeneratorConfig, dict]:
             "bias": tensors.take(f"mapping.dense{i}.wscale.bias", (width,)),
         }
     synthesis, noise = {}, {}
-    before = channels = _feature_maps(config, 4)
+    before = channels = feature_maps(config, 4)
     synthesis["constant"] = tensors.take("synthesis.layer0.const", (1, channels, 4, 4)).transpose(0, 2, 3, 1)
     for i in range(layers):
         name, resolution = f"synthesis.layer{i}", 4 << (i // 2)
-        before, channels = channels, _feature_maps(config, resolution)
+        before, channels = channels, feature_maps(config, resolution)
         epilogue = f"{name}.epilogue"
         ours = {
             "bias": tensors.take(f"{epilogue}.bias", (channels,)),
@@ -104,10 +105,6 @@ def _generator_config(tensors: Tensors) -> GeneratorConfig:
         fmap_base=narrowest * resolution,
         fmap_max=widest,
     )
-
-
-def _feature_maps(config: GeneratorConfig, resolution: int) -> int:
-    return min(config.fmap_base // resolution, config.fmap_max)
 
 
 def _encoder(tensors: Tensors, generator: GeneratorConfig) -> tuple[TrunkConfig, dict]:

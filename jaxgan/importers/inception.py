@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
-from jaxgan.importers.npz import param_shapes, read_npz
 from jaxgan.importers.tensors import Tensors
-from jaxgan.models.features.inception import INCEPTION_SIZE, FIDInception
+from jaxgan.models.features.weights import param_shapes
 
 EPSILON = 1e-3  # of the batch norms, in TensorFlow's Inceptions and their ports
 
@@ -40,7 +39,7 @@ def inception_params(state: Mapping[str, np.ndarray], origin: str | Path) -> dic
     The classifier ("fc.") is left out. Raises WeightsError, with `origin` and the tensors concerned, for another network.
     """
     tensors, params = Tensors(state, origin), {}
-    for name, shape in param_shapes(FIDInception(), INCEPTION_SIZE).items():
+    for name, shape in param_shapes("inception").items():
         layer, leaf = name.rsplit(".conv.", 1)
         if leaf == "kernel":
             kernel, bias = with_batch_norm(tensors, f"{layer}.conv.weight", f"{layer}.bn", shape)
@@ -48,11 +47,3 @@ def inception_params(state: Mapping[str, np.ndarray], origin: str | Path) -> dic
     tensors.skip("fc.weight", "fc.bias")
     tensors.finish("pytorch-fid's Inception")
     return unflatten_dict(params, sep=".")
-
-
-def load_inception(path: str | Path) -> dict[str, Any]:
-    """Parameters of `FIDInception` from an .npz file written by `python -m jaxgan.convert inception`.
-
-    Raises FileNotFoundError when there is no such file and WeightsError when it holds anything else.
-    """
-    return read_npz(path, "inception", param_shapes(FIDInception(), INCEPTION_SIZE))

@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.importers.npz import param_shapes, read_npz
 from jaxgan.importers.tensors import Tensors, conv_kernel
 from jaxgan.importers.vgg16 import vgg16_params
-from jaxgan.models.features.lpips import LPIPS, MIN_SIZE
 from jaxgan.models.features.vgg16 import VGG16_BLOCKS
 
 
@@ -26,11 +24,3 @@ def lpips_params(
         params[f"lin{index}"] = {"kernel": conv_kernel(tensors.take(f"lin{index}.model.1.weight", (1, width, 1, 1)))}
     tensors.finish("the linear layers of LPIPS on VGG16")
     return params
-
-
-def load_lpips(path: str | Path) -> dict[str, Any]:
-    """Parameters of `LPIPS` from an .npz file written by `python -m jaxgan.convert lpips`.
-
-    Raises FileNotFoundError when there is no such file and WeightsError when it holds anything else.
-    """
-    return read_npz(path, "lpips", param_shapes(LPIPS(), MIN_SIZE, inputs=2))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.configs.schema import DiscriminatorConfig, GeneratorConfig, StyleGANConfig
+from jaxgan.configs import DiscriminatorConfig, GeneratorConfig, StyleGANConfig
 from jaxgan.errors import WeightsError
 from jaxgan.importers.nvlabs_pickle import Network, read_networks
 from jaxgan.importers.tensors import Tensors
@@ -36,10 +36,10 @@ REQUIRED = {
 
 
 def convert_stylegan(path: str | Path) -> tuple[StyleGANConfig, dict]:
-    """Configuration and inference variables of a pickle (G, D, Gs): the averaged generator Gs and the discriminator D.
+    """Configuration and networks of a pickle (G, D, Gs): the averaged generator Gs and the discriminator D.
 
-    Variables have the form of `training.stylegan.inference_variables` with NumPy arrays: "generator" {"params", "noise"},
-    "w_avg" [L, latent] and "discriminator". "w_avg" is computed where the file has no dlatent_avg.
+    Networks have the form of `training.stylegan.export` with NumPy arrays: "generator" {"params", "noise"},
+    "w_avg" [L, latent] and "stylegan_discriminator". "w_avg" is computed where the file has no dlatent_avg.
     Minibatch-stddev groups are neighbours here and strided there, so that scores agree for batches of one group.
 
     Raises:
@@ -54,7 +54,7 @@ def convert_stylegan(path: str | Path) -> tuple[StyleGANConfig, dict]:
     config = StyleGANConfig(generator=generator, discriminator=discriminator)
     if w_avg is None:
         w_avg = mean_w(generator, variables)
-    return config, {"generator": variables, "w_avg": w_avg, "discriminator": params}
+    return config, {"generator": variables, "w_avg": w_avg, "stylegan_discriminator": params}
 
 
 def _generator(network: Network, path: str | Path) -> tuple[GeneratorConfig, dict, np.ndarray | None]:

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.importers.npz import param_shapes, read_npz
 from jaxgan.importers.tensors import Tensors, conv_kernel
-from jaxgan.models.features.vgg16 import PERCEPTUAL_BLOCKS, PERCEPTUAL_SIZE, VGG16, vgg16_layers
+from jaxgan.models.features.vgg16 import PERCEPTUAL_BLOCKS, vgg16_layers
 
 # Position of each convolution in torchvision's `vgg16().features`, in the order of the layers.
 TORCHVISION_INDEX = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)  # up to relu4_3
@@ -30,11 +29,3 @@ def vgg16_params(state: Mapping[str, np.ndarray], origin: str | Path, blocks: in
     tensors.skip(*(name for name in state if name.startswith(above)))
     tensors.finish("torchvision's VGG16")
     return params
-
-
-def load_vgg16(path: str | Path) -> dict[str, Any]:
-    """Parameters of `VGG16` from an .npz file written by `python -m jaxgan.convert vgg16`.
-
-    Raises FileNotFoundError when there is no such file and WeightsError when it holds anything else.
-    """
-    return read_npz(path, "vgg16", param_shapes(VGG16(), PERCEPTUAL_SIZE))

@@ -6,8 +6,7 @@ import jax.numpy as jnp
 
 from jaxgan.configs.schema import GeneratorConfig, TrunkConfig
 from jaxgan.models.layers import EqualizedDense, conv2d, downscale2d, leaky_relu
-
-AXIS = "batch"  # the mapped device axis over which batch statistics are synchronised
+from jaxgan.runtime import AXIS
 
 
 def batch_norm(train: bool, name: str, axis: int | tuple[int, ...] = -1, scale_init: float | None = None) -> nn.BatchNorm:

@@ -10,10 +10,18 @@ from jaxgan.configs.schema import AugmentConfig
 
 
 def augment(config: AugmentConfig, keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Images [B, R, R, 3] in [-1, 1], each changed by what its random key (keys [B]) draws; float32, not clipped.
+    """Augments images, each by what its random key draws.
 
-    The changes are colour (brightness by up to 0.5, saturation by a factor in [0, 2), contrast by one in [0.5, 1.5)), a shift
-    by up to `translation` of the side with mid-grey beyond the border, and a grey square hole of side `cutout` times the side.
+    Colour changes brightness by up to 0.5, saturation by a factor in [0, 2) and contrast by one in [0.5, 1.5). Translation
+    shifts by up to that share of the side, with mid-grey beyond the border. Cutout is a grey square hole of that share.
+
+    Args:
+      config: Which changes to make, and how large.
+      keys: Random keys [B].
+      images: [B, R, R, 3] in [-1, 1].
+
+    Returns:
+      float32 [B, R, R, 3], not clipped.
     """
     draws = jax.vmap(lambda key: jax.random.uniform(key, (7,), jnp.float32))(keys)
     if config.color:

@@ -19,15 +19,24 @@ def gradients(
     mismatched: tuple[jax.Array, jax.Array] | None = None,
     mismatched_share: float = 0.0,
 ) -> tuple[dict, dict[str, jax.Array]]:
-    """Gradient of the logistic loss, plus r1_weight * E |grad D(real)|^2 where the weight is not 0.
+    """Gradient of the logistic loss, plus r1_weight * E |grad D(real)|^2.
 
-    real and fake are pairs (images [B, R, R, 3], condition [B, R, R, 3] or None). The gradient penalty is with respect to
-    the images, not the condition. Returns this device's gradient and metrics.
+    The forward pass on the fake images is the one that the generator's loss makes; XLA merges the two.
 
-    `mismatched`, real images with the conditions of others, takes `mismatched_share` of the weight of the fakes: the
-    discriminator then cannot do by realism alone and learns whether image and condition match (Reed et al. 2016, GAN-CLS).
+    Args:
+      score: The discriminator.
+      params: Its parameters.
+      real, fake: Pairs (images [B, R, R, 3], condition [B, R, R, 3] or None).
+      r1_weight: Weight of the penalty, whose gradient is with respect to the images, not the condition; 0 leaves it out.
+      mismatched: Real images with the conditions of others. The discriminator then cannot judge by realism alone and learns
+        whether image and condition match.
+      mismatched_share: Their share of the weight of the fakes.
 
-    The forward pass on the fake images is the one the generator's loss makes; XLA merges the two.
+    Returns:
+      This device's gradient and metrics.
+
+    References:
+      Reed et al. 2016 (GAN-CLS).
     """
 
     def real_terms(params: dict) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -56,13 +65,18 @@ def gradients(
 
 
 def r1_schedule(make_step: Callable[[float], Callable], gamma: float, interval: int) -> Callable[[int], Callable]:
-    """Lazy regularisation (Karras et al. 2019, appendix B): steps done -> the step function to run next.
+    """Lazy regularisation: steps done -> the step function to run next.
 
-    Every `interval` steps R1 is taken with gamma / 2 times the interval as weight, otherwise not at all. These are two
-    functions compiled apart, as XLA runs a conditional's branches without its fast convolutions on CPUs.
+    Every `interval` steps R1 is included with weight gamma / 2 times the interval, otherwise not at all. These are two
+    functions compiled separately, because XLA runs a conditional's branches without its fast convolutions on CPUs.
 
     Args:
       make_step: r1_weight -> mapped step.
+      gamma: Weight of R1, as published.
+      interval: Steps between two of its terms.
+
+    References:
+      Karras et al. 2019, appendix B.
     """
     regularised = make_step(0.5 * gamma * interval)
     plain = make_step(0.0) if interval > 1 else regularised

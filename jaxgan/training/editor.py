@@ -18,14 +18,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import losses
-from jaxgan.configs.schema import EditorConfig
+from jaxgan.configs import EditorConfig
 from jaxgan.models.encoder import Encoder
-from jaxgan.models.inverter import Inverter
 from jaxgan.models.landmarks import Landmarks, landmarks_from_keypoints
-from jaxgan.models.stylegan import Discriminator, Generator
+from jaxgan.models.pipeline import invert, render, shift, to_float, to_uint8
+from jaxgan.models.stylegan import Discriminator
 from jaxgan.training import discriminator, parallel
-from jaxgan.training.reconstruction import make_reconstruction
-from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average, to_float, to_uint8
+from jaxgan.training.growing import Phase
+from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average
 
 
 @partial(jax.jit, static_argnums=0)  # hundreds of small operations, each of which would be compiled alone
@@ -43,15 +43,14 @@ def init_state(config: EditorConfig) -> TrainState:
     return create(params, adam(config.adam, config.run), extra, ema={"encoder": dict(encoder)})
 
 
-def make_train_step(config: EditorConfig, r1_weight: float) -> Callable:
+def make_train_step(config: EditorConfig, phase: Phase, r1_weight: float) -> Callable:
     """The step (state, frozen, batch) -> (state, metrics), for parallel.pmap_step.
 
     batch holds image uint8 [B, R, R, 3], keypoints and target_keypoints float32 [B, 68, 2] in pixels; frozen the variables of
     generator and inverter, and the parameters of the perceptual network if any.
     """
-    encoder, generator = Encoder(config.encoder, config.generator), Generator(config.generator)
-    inverter, critic = Inverter(config.inverter, config.generator), Discriminator(config.discriminator)
-    reconstruction = make_reconstruction(config.perceptual, config.stylegan_discriminator)
+    gen, encoder, critic = config.generator, Encoder(config.encoder, config.generator), Discriminator(config.discriminator)
+    reconstruction = losses.make_reconstruction(config.perceptual, config.stylegan_discriminator)
     optimizer = adam(config.adam, config.run)
     naive = config.encoder.kind == "naive"
 
@@ -60,9 +59,9 @@ def make_train_step(config: EditorConfig, r1_weight: float) -> Callable:
 
     def step(state: TrainState, frozen: dict, batch: dict) -> tuple[TrainState, dict]:
         portraits = to_float(batch["image"])
-        own = landmarks_from_keypoints(batch["keypoints"], config.generator.resolution)
-        shuffled = landmarks_from_keypoints(batch["target_keypoints"], config.generator.resolution)
-        latents = None if naive else inverter.apply(frozen["inverter"], portraits, False)
+        own = landmarks_from_keypoints(batch["keypoints"], gen.resolution)
+        shuffled = landmarks_from_keypoints(batch["target_keypoints"], gen.resolution)
+        latents = None if naive else invert(config.inverter, gen, frozen["inverter"], portraits)
         # without a cycle, every other step reconstructs the portrait from its own landmarks
         own_turn = jnp.logical_and(config.cycle == "none", state.step % 2 == 0)
         target = jax.tree.map(lambda a, b: jnp.where(own_turn, a, b), own, shuffled)
@@ -75,19 +74,19 @@ def make_train_step(config: EditorConfig, r1_weight: float) -> Callable:
                 edited, updates = encoder.apply(variables, images, w, landmarks, True, mutable=["batch_stats"])
                 return edited, updates["batch_stats"]
 
-            def render(w: jax.Array) -> jax.Array:
-                return generator.apply(frozen["generator"], w, method="synthesize")
+            def image(w: jax.Array) -> jax.Array:
+                return render(gen, frozen["generator"], w)
 
             d_params = state.params["discriminator"]
             edited, stats = edit(portraits, latents, target, stats)
-            manipulated = render(edited)
+            manipulated = image(edited)
             scores = {"manipulated": score(d_params, manipulated, target.image)}
             if config.cycle == "none":
                 terms = reconstruction(frozen, manipulated, portraits)
                 terms = {name: own_turn.astype(jnp.float32) * term for name, term in terms.items()}
             else:
                 cycle, stats = edit(manipulated, edited, own, stats)
-                rendered = render(cycle)
+                rendered = image(cycle)
                 scores["cycle"] = score(d_params, rendered, own.image)
                 if config.cycle == "latent":
                     terms = {"latent_cycle": losses.mse(cycle, latents)}
@@ -95,7 +94,7 @@ def make_train_step(config: EditorConfig, r1_weight: float) -> Callable:
                     terms = reconstruction(frozen, rendered, portraits)
             if naive and config.cycle == "image":
                 direct, stats = edit(portraits, None, own, stats)
-                rendered = render(direct)
+                rendered = image(direct)
                 scores["direct"] = score(d_params, rendered, own.image)
                 for name, term in reconstruction(frozen, rendered, portraits).items():
                     terms[f"direct_{name}"] = 0.5 * term
@@ -112,41 +111,37 @@ def make_train_step(config: EditorConfig, r1_weight: float) -> Callable:
             (portraits, shuffled.image),
             config.mismatched_share,
         )
-        new = apply_gradients(state, optimizer, {"encoder": grads, "discriminator": d_grads})
+        new = apply_gradients(state, optimizer, {"encoder": grads, "discriminator": d_grads}, phase.batch_size)
         variables = {"params": new.params["encoder"], "batch_stats": batch_stats}
-        ema = moving_average(state.ema["encoder"], variables, config.ema_half_life, config.run.batch_size)
+        ema = moving_average(state.ema["encoder"], variables, config.ema_half_life, phase.batch_size)
         return new.replace(extra={"batch_stats": batch_stats}, ema={"encoder": ema}), parallel.mean({**metrics, **d_metrics})
 
     return step
 
 
-def inference_variables(state: TrainState) -> dict:
-    """The averaged encoder."""
+def export(state: TrainState) -> dict:
+    """The networks for inference: the averaged encoder."""
     return {"encoder": state.ema["encoder"]}
 
 
-def make_sampler(config: EditorConfig) -> Callable:
-    """(state, frozen, batch) -> uint8 images [6, B, R, R, 3].
+def make_sampler(config: EditorConfig, phase: Phase) -> Callable:
+    """(state, frozen, batch) -> uint8 images [6, B, R, R, 3], with running statistics.
 
-    Rows: own landmarks, source, inversion, target landmarks, manipulated, cycle; everything with running statistics.
+    Rows: own landmarks, source, inversion, target landmarks, manipulated, cycle.
     """
-    encoder, generator = Encoder(config.encoder, config.generator), Generator(config.generator)
-    inverter = Inverter(config.inverter, config.generator)
+    gen = config.generator
 
     @jax.jit
     def sample(state: TrainState, frozen: dict, batch: dict) -> jax.Array:
         portraits = to_float(batch["image"])
-        own = landmarks_from_keypoints(batch["keypoints"], config.generator.resolution)
-        target = landmarks_from_keypoints(batch["target_keypoints"], config.generator.resolution)
-
-        def render(w: jax.Array) -> jax.Array:
-            return generator.apply(frozen["generator"], w, method="synthesize")
-
-        latents = inverter.apply(frozen["inverter"], portraits, False)
-        edited = encoder.apply(state.ema["encoder"], portraits, latents, target, False)
-        manipulated = render(edited)
-        cycle = render(encoder.apply(state.ema["encoder"], manipulated, edited, own, False))
-        rows = [own.image, portraits, render(latents), target.image, manipulated, cycle]
+        own = landmarks_from_keypoints(batch["keypoints"], gen.resolution)
+        target = landmarks_from_keypoints(batch["target_keypoints"], gen.resolution)
+        latents = invert(config.inverter, gen, frozen["inverter"], portraits)
+        edited = shift(config.encoder, gen, state.ema["encoder"], portraits, latents, target)
+        manipulated = render(gen, frozen["generator"], edited)
+        back = shift(config.encoder, gen, state.ema["encoder"], manipulated, edited, own)
+        inversion, cycle = render(gen, frozen["generator"], latents), render(gen, frozen["generator"], back)
+        rows = [own.image, portraits, inversion, target.image, manipulated, cycle]
         return jnp.stack([to_uint8(row) for row in rows])
 
     return sample

@@ -1,7 +1,7 @@
 """Progressive growing (Karras et al. 2017, section 2 and appendix A; schedule of Karras et al. 2018, appendix C).
 
 Training starts at a low resolution. Each doubling adds layers to both networks, which first fade in and are then trained on.
-What changes does so by images seen, which the state of a growing training holds as extra["images"].
+What changes does so by images seen. A run that does not grow has a single phase.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxgan.configs.schema import StyleGANConfig
+from jaxgan.configs import Config, GrowingConfig
 from jaxgan.models.layers import crossfade, downscale2d, upscale2d
 from jaxgan.training.state import TrainState
 
@@ -25,7 +25,7 @@ def _in_batches(images: int, batch_size: int) -> int:
 
 @dataclass(frozen=True)
 class Phase:
-    """The training at one resolution, which runs as one compiled step. Numbers of images count from the training's start."""
+    """Training at one resolution, with one compiled step. Numbers of images count from the start of the run."""
 
     resolution: int  # pixels
     batch_size: int  # images a step, over all devices
@@ -39,7 +39,7 @@ class Phase:
         """Images seen when the resolution has faded in."""
         return self.first_image + _in_batches(self.fade_images, self.batch_size)
 
-    def completes(self, config: StyleGANConfig, images: int) -> bool:
+    def completes(self, config: Config, images: int) -> bool:
         """Whether the networks have all their layers, wholly faded in, when this phase has come to that many images."""
         return self.resolution == config.generator.resolution and images >= self.stable_from
 
@@ -54,7 +54,7 @@ class Phase:
 
         These are the two moments at which the published training resets them (NVlabs/stylegan, reset_opt_for_new_lod).
         """
-        images = state.extra["images"]
+        images = state.images
         fresh = jnp.logical_or(images == self.first_image, images == self.stable_from)
         kept = {
             name: jax.tree.map(lambda new, old: jnp.where(fresh, new, old), optimizer.init(state.params[name]), opt_state)
@@ -63,11 +63,11 @@ class Phase:
         return state.replace(opt_state=kept)
 
 
-def phases(config: StyleGANConfig) -> list[Phase]:
-    """The phases of a growing training that run.total_images reaches, in order; fades and stable parts are whole batches."""
-    growing, run, final = config.growing, config.run, config.generator.resolution
+def phases(config: Config) -> list[Phase]:
+    """The phases of a run that run.total_images reaches, in order; fades and stable parts are whole batches."""
+    growing, run, final = getattr(config, "growing", GrowingConfig()), config.run, config.generator.resolution
     made: list[Phase] = []
-    resolution, first = growing.start, 0
+    resolution, first = growing.start or final, 0
     while resolution <= final and first < run.total_images:
         batch, rate, length = run.batch_size, config.adam.learning_rate, run.total_images - first
         fade = growing.fade_images if made else 0
@@ -82,7 +82,7 @@ def phases(config: StyleGANConfig) -> list[Phase]:
 
 
 def shrink(images: jax.Array, resolution: int, alpha: jax.Array | None) -> jax.Array:
-    """What a growing discriminator sees of real images [B, R, R, 3]: their means over blocks, [B, r, r, 3], faded by alpha."""
+    """Real images [B, R, R, 3] as a growing discriminator sees them: means over blocks, [B, r, r, 3], faded by alpha."""
     while images.shape[1] > resolution:
         images = downscale2d(images)
     return images if alpha is None else crossfade(upscale2d(downscale2d(images)), images, alpha)

@@ -7,25 +7,26 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import losses
-from jaxgan.configs.schema import InverterConfig
+from jaxgan.configs import InverterConfig
 from jaxgan.models.inverter import Inverter
+from jaxgan.models.pipeline import invert, render, to_float, to_uint8
 from jaxgan.models.stylegan import Discriminator, Generator
 from jaxgan.training import discriminator, parallel
-from jaxgan.training.reconstruction import make_reconstruction
-from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average, to_float, to_uint8
+from jaxgan.training.growing import Phase
+from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average
 
 W_SAMPLES = 1024  # draws of the mapping from which the statistics of w are taken
 
 
 @partial(jax.jit, static_argnums=0)  # hundreds of small operations, each of which would be compiled alone
-def init_state(config: InverterConfig, stylegan: dict) -> TrainState:
-    """A fresh inverter; the discriminator continues from the StyleGAN's (the variables of its checkpoint)."""
+def init_state(config: InverterConfig, networks: dict) -> TrainState:
+    """A fresh inverter; the discriminator continues from the StyleGAN's, which is among `networks`."""
     resolution = config.generator.resolution
     images = jnp.zeros((1, resolution, resolution, 3), jnp.float32)
     inverter = Inverter(config.trunk, config.generator).init(jax.random.key(config.run.seed), images, False)
     if config.trunk.output_scale:
-        inverter["params"]["norm"] = _statistics_of_w(config, stylegan["generator"])
-    params = {"inverter": inverter["params"], "discriminator": stylegan["discriminator"]}
+        inverter["params"]["norm"] = _statistics_of_w(config, networks["generator"])
+    params = {"inverter": inverter["params"], "discriminator": networks["stylegan_discriminator"]}
     extra = {"batch_stats": inverter["batch_stats"]}
     return create(params, adam(config.adam, config.run), extra, ema={"inverter": dict(inverter)})
 
@@ -37,14 +38,14 @@ def _statistics_of_w(config: InverterConfig, generator: dict) -> dict[str, jax.A
     return {"bias": w.mean(axis=0), "scale": w.std(axis=0)}
 
 
-def make_train_step(config: InverterConfig, r1_weight: float) -> Callable:
+def make_train_step(config: InverterConfig, phase: Phase, r1_weight: float) -> Callable:
     """The step (state, frozen, batch with image uint8 [B, R, R, 3]) -> (state, metrics), for parallel.pmap_step.
 
     frozen holds the generator's variables, and the parameters of the perceptual network if any.
     """
-    inverter, generator = Inverter(config.trunk, config.generator), Generator(config.generator)
+    inverter = Inverter(config.trunk, config.generator)
     critic = Discriminator(config.discriminator)
-    reconstruction = make_reconstruction(config.perceptual, config.discriminator)
+    reconstruction = losses.make_reconstruction(config.perceptual, config.discriminator)
     optimizer = adam(config.adam, config.run)
 
     def score(params: dict, images: jax.Array, condition: None = None) -> jax.Array:
@@ -56,7 +57,7 @@ def make_train_step(config: InverterConfig, r1_weight: float) -> Callable:
         def loss(params: dict) -> tuple[jax.Array, tuple[jax.Array, dict, dict]]:
             variables = {"params": params, "batch_stats": state.extra["batch_stats"]}
             w, updates = inverter.apply(variables, real, True, mutable=["batch_stats"])
-            fake = generator.apply(frozen["generator"], w, method="synthesize")
+            fake = render(config.generator, frozen["generator"], w)
             terms = reconstruction(frozen, fake, real)
             adversarial = losses.generator_logistic(score(state.params["discriminator"], fake))
             total = sum(terms.values()) + config.adversarial_weight * adversarial
@@ -66,27 +67,25 @@ def make_train_step(config: InverterConfig, r1_weight: float) -> Callable:
         d_grads, d_metrics = discriminator.gradients(
             score, state.params["discriminator"], (real, None), (fake, None), r1_weight
         )
-        new = apply_gradients(state, optimizer, {"inverter": grads, "discriminator": d_grads})
+        new = apply_gradients(state, optimizer, {"inverter": grads, "discriminator": d_grads}, phase.batch_size)
         variables = {"params": new.params["inverter"], "batch_stats": batch_stats}
-        ema = moving_average(state.ema["inverter"], variables, config.ema_half_life, config.run.batch_size)
+        ema = moving_average(state.ema["inverter"], variables, config.ema_half_life, phase.batch_size)
         return new.replace(extra={"batch_stats": batch_stats}, ema={"inverter": ema}), parallel.mean({**metrics, **d_metrics})
 
     return step
 
 
-def inference_variables(state: TrainState) -> dict:
-    """The averaged inverter, and the discriminator."""
-    return {"inverter": state.ema["inverter"], "discriminator": state.params["discriminator"]}
+def export(state: TrainState) -> dict:
+    """The networks for inference and the editor: the averaged inverter."""
+    return {"inverter": state.ema["inverter"]}
 
 
-def make_sampler(config: InverterConfig) -> Callable:
+def make_sampler(config: InverterConfig, phase: Phase) -> Callable:
     """(state, frozen, batch) -> uint8 images [2, B, R, R, 3]: portraits above their inversions (running statistics)."""
-    inverter, generator = Inverter(config.trunk, config.generator), Generator(config.generator)
 
     @jax.jit
     def sample(state: TrainState, frozen: dict, batch: dict) -> jax.Array:
-        w = inverter.apply(state.ema["inverter"], to_float(batch["image"]), False)
-        inversions = generator.apply(frozen["generator"], w, method="synthesize")
-        return jnp.stack([batch["image"], to_uint8(inversions)])
+        w = invert(config.trunk, config.generator, state.ema["inverter"], to_float(batch["image"]))
+        return jnp.stack([batch["image"], to_uint8(render(config.generator, frozen["generator"], w))])
 
     return sample

@@ -1,4 +1,4 @@
-"""What a training writes while it runs: metrics.jsonl, PNG grids, TensorBoard summaries, and lines for the person watching."""
+"""What a training run writes: metrics.jsonl, PNG grids, TensorBoard summaries, and lines for the person watching."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ class TrainingLog:
     """Writes into a working folder. Scalars go to metrics.jsonl and, where clu is installed, to TensorBoard with the grids."""
 
     def __init__(self, workdir: str | Path, start_step: int):
-        """Goes on after `start_step`: lines of later steps, which will be trained again, are dropped."""
+        """Continues after `start_step`: lines of later steps, which will be trained again, are dropped."""
         self.workdir = Path(workdir)
         (self.workdir / "samples").mkdir(parents=True, exist_ok=True)
         metrics = self.workdir / "metrics.jsonl"
@@ -61,7 +61,7 @@ class TrainingLog:
 
 
 class SilentLog(TrainingLog):
-    """Writes and says nothing: for all but one of several processes that train together."""
+    """Writes and prints nothing: for all but one of several processes that train together."""
 
     def __init__(self) -> None:
         pass

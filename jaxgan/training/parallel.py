@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxgan.models.inverter import AXIS
+from jaxgan.runtime import AXIS
 
 PyTree = Any
 

@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import losses
-from jaxgan.configs.schema import GeneratorConfig, StyleGANConfig, style_layers
+from jaxgan.configs import StyleGANConfig, style_layers
 from jaxgan.models.layers import upscale2d
-from jaxgan.models.stylegan import Discriminator, Generator, truncate
+from jaxgan.models.pipeline import generate, to_float, to_uint8
+from jaxgan.models.stylegan import Discriminator, Generator
 from jaxgan.training import discriminator, growing, parallel
 from jaxgan.training.augment import augment
 from jaxgan.training.growing import Phase
-from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average, step_key, to_float, to_uint8
+from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average, step_key
 
 GRID = (4, 8)  # rows and columns of the sample grid
 
@@ -35,7 +36,6 @@ def init_state(config: StyleGANConfig) -> TrainState:
 
     params = {"generator": generator["params"], "discriminator": critic(gen.resolution)}
     if config.growing.start:
-        extra["images"] = jnp.zeros((), jnp.int32)
         side = gen.resolution // 2
         while side >= config.growing.start:
             synthesis = Generator(gen).init(key_g, w_avg[None], None, side, method="synthesize")["params"]
@@ -61,21 +61,15 @@ def mix_styles(keys: jax.Array, w: jax.Array, other: jax.Array, probability: flo
     return jnp.where(own[:, :, None], w, other)
 
 
-def make_train_step(config: StyleGANConfig, r1_weight: float, phase: Phase | None = None) -> Callable:
-    """The step (state, {}, batch with image uint8 [B, R, R, 3]) -> (state, metrics), for parallel.pmap_step.
-
-    In a phase of a growing training it works at the phase's resolution, and counts the images seen.
-    """
+def make_train_step(config: StyleGANConfig, phase: Phase, r1_weight: float) -> Callable:
+    """The step (state, {}, batch with image uint8 [B, R, R, 3]) -> (state, metrics), for parallel.pmap_step."""
     gen, generator, critic = config.generator, Generator(config.generator), Discriminator(config.discriminator)
-    resolution = phase.resolution if phase else gen.resolution
-    global_batch = phase.batch_size if phase else config.run.batch_size
-    rate = phase.learning_rate if phase else config.adam.learning_rate
-    optimizer = adam(dataclasses.replace(config.adam, learning_rate=rate), config.run)
+    grows, resolution = bool(config.growing.start), phase.resolution
+    optimizer = adam(dataclasses.replace(config.adam, learning_rate=phase.learning_rate), config.run)
 
     def step(state: TrainState, frozen: dict, batch: dict) -> tuple[TrainState, dict]:
-        real, alpha = to_float(batch["image"]), None
-        if phase:
-            alpha = phase.alpha(state.extra["images"])
+        real, alpha = to_float(batch["image"]), phase.alpha(state.images)
+        if grows:
             real = growing.shrink(real, resolution, alpha)
             state = phase.restart(state, optimizer)
         count = real.shape[0]
@@ -97,31 +91,30 @@ def make_train_step(config: StyleGANConfig, r1_weight: float, phase: Phase | Non
 
         (g_loss, (fake, w)), g_grads = jax.value_and_grad(generator_loss, has_aux=True)(state.params["generator"])
         d_grads, metrics = discriminator.gradients(score, state.params["discriminator"], (real, None), (fake, None), r1_weight)
-        new = apply_gradients(state, optimizer, {"generator": g_grads, "discriminator": d_grads})
+        new = apply_gradients(state, optimizer, {"generator": g_grads, "discriminator": d_grads}, phase.batch_size)
         w_mean = parallel.mean(w.mean(axis=0))
         w_avg = w_mean + config.w_avg_decay * (state.extra["w_avg"] - w_mean)
-        ema = moving_average(state.ema["generator"], new.params["generator"], config.ema_half_life, global_batch)
+        ema = moving_average(state.ema["generator"], new.params["generator"], config.ema_half_life, phase.batch_size)
         extra = {**state.extra, "w_avg": w_avg}
         metrics = parallel.mean({"g_loss": g_loss, **metrics})
-        if phase:
-            extra["images"] = state.extra["images"] + global_batch
+        if grows:
             metrics |= {"resolution": jnp.float32(resolution), "alpha": jnp.float32(1.0) if alpha is None else alpha}
         return new.replace(extra=extra, ema={"generator": ema}), metrics
 
     return step
 
 
-def inference_variables(state: TrainState) -> dict:
-    """What inference needs: the averaged generator with its noise maps and w_avg, and the discriminator for later stages.
+def export(state: TrainState) -> dict:
+    """The networks for inference and later stages: the averaged generator with its noise maps, w_avg, and the discriminator.
 
-    Of networks that have grown, the layers to and from RGB of lower resolutions are left out.
+    Layers to and from RGB of lower resolutions, which growing leaves behind, are left out.
     """
     generator = state.ema["generator"]
     params = {**generator, "synthesis": _without_lower_rgb(generator["synthesis"])}
     return {
         "generator": {"params": params, "noise": state.extra["noise"]},
         "w_avg": state.extra["w_avg"],
-        "discriminator": _without_lower_rgb(state.params["discriminator"]),
+        "stylegan_discriminator": _without_lower_rgb(state.params["discriminator"]),
     }
 
 
@@ -131,39 +124,20 @@ def _without_lower_rgb(params: dict) -> dict:
     return {name: tree for name, tree in params.items() if sides.get(name) in (None, max(sides.values()))}
 
 
-def generate(
-    config: GeneratorConfig,
-    variables: dict,
-    z: jax.Array,
-    truncation: float = 0.7,
-    resolution: int | None = None,
-    alpha: jax.Array | None = None,
-) -> jax.Array:
-    """Images [B, R, R, 3] in [-1, 1] of z [B, latent], truncated in the first 8 layers; variables of inference_variables.
-
-    resolution and alpha are for growing networks, as in models.stylegan.Synthesis.
-    """
-    generator = Generator(config)
-    w = truncate(generator.apply(variables["generator"], z, method="map"), variables["w_avg"], truncation)
-    return generator.apply(variables["generator"], w, None, resolution, alpha, method="synthesize")
-
-
-def make_sampler(config: StyleGANConfig, phase: Phase | None = None) -> Callable:
+def make_sampler(config: StyleGANConfig, phase: Phase) -> Callable:
     """(state, {}, batch) -> uint8 images [rows, columns, R, R, 3] of fixed latents, truncation 0.7.
 
     Images of a growing generator are enlarged to R.
     """
     rows, columns = GRID
-    gen = config.generator
-    resolution = phase.resolution if phase else gen.resolution
+    gen, resolution = config.generator, phase.resolution
     z = jax.random.normal(jax.random.key(config.run.seed + 1), (rows * columns, gen.latent_size), jnp.float32)
 
     @jax.jit
     def sample(state: TrainState, frozen: dict, batch: dict) -> jax.Array:
         generator = {"params": state.ema["generator"], "noise": state.extra["noise"]}
-        alpha = phase.alpha(state.extra["images"]) if phase else None
-        variables = {"generator": generator, "w_avg": state.extra["w_avg"]}
-        images = to_uint8(generate(gen, variables, z, resolution=resolution, alpha=alpha))
+        alpha = phase.alpha(state.images)
+        images = to_uint8(generate(gen, generator, state.extra["w_avg"], z, resolution=resolution, alpha=alpha))
         images = upscale2d(images, gen.resolution // resolution)
         return images.reshape(rows, columns, *images.shape[1:])
 

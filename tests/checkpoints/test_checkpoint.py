@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgan.checkpoints import Checkpoints, load
 from jaxgan.checkpoints import training as checkpoint
-from jaxgan.checkpoints.training import Checkpoints
-from jaxgan.configs.presets import preset
+from jaxgan.configs import preset
 from jaxgan.errors import CheckpointError, DamagedError
 from jaxgan.training import parallel, stylegan
 
@@ -30,7 +30,7 @@ def saved(tmp_path_factory):
     checkpoints = Checkpoints(workdir, keep=2)
     for step in STEPS:
         state = state_of(step)
-        checkpoints.save(step, CONFIG, state, stylegan.inference_variables(state), {})
+        checkpoints.save(step, CONFIG, state, stylegan.export(state))
     return workdir
 
 
@@ -60,9 +60,9 @@ def assert_equal(a, b):
 def test_what_was_saved_comes_back(saved):
     state = state_of(5)
     assert_equal(Checkpoints(saved).restore_state(5, state), state)
-    loaded = checkpoint.load(saved)
-    assert (loaded.step, loaded.stage, loaded.config, loaded.frozen) == (5, "stylegan", CONFIG, {})
-    assert_equal(loaded.model, stylegan.inference_variables(state))
+    loaded = load(saved)
+    assert (loaded.step, loaded.stage, loaded.config) == (5, "stylegan", CONFIG)
+    assert_equal(loaded.networks, stylegan.export(state))
 
 
 def test_a_flipped_bit_anywhere_is_named(workdir):
@@ -70,29 +70,29 @@ def test_a_flipped_bit_anywhere_is_named(workdir):
     for path in files_of(workdir):
         whole = path.read_bytes()
         flip_a_bit(path)
-        for read in (checkpoints.load, checkpoints.config, lambda step: checkpoints.restore_state(step, state_of(5))):
+        for read in (checkpoints.networks, checkpoints.config, lambda step: checkpoints.restore_state(step, state_of(5))):
             with pytest.raises(DamagedError, match="checkpoints/5 is damaged: .*") as raised:
                 read(5)
             assert path.name in str(raised.value)
         path.write_bytes(whole)
-    assert checkpoints.load(5).step == 5
+    assert load(workdir, 5).step == 5
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_cut_off_file_gives_way_to_the_checkpoint_before(workdir, share, capsys):
     largest = max(files_of(workdir), key=lambda path: path.stat().st_size)
     largest.write_bytes(largest.read_bytes()[: int(share * largest.stat().st_size)])
-    loaded = checkpoint.load(workdir)
+    loaded = load(workdir)
     assert loaded.step == 3
-    assert_equal(loaded.model, stylegan.inference_variables(state_of(3)))
+    assert_equal(loaded.networks, stylegan.export(state_of(3)))
     assert f"{workdir}/checkpoints/5 is damaged" in capsys.readouterr().err
     with pytest.raises(DamagedError, match="checkpoints/5 is damaged"):
-        checkpoint.load(workdir, step=5)
+        load(workdir, step=5)
 
 
 def test_a_missing_file_is_damage(workdir):
     max(files_of(workdir), key=lambda path: path.stat().st_size).unlink()
-    assert checkpoint.load(workdir).step == 3
+    assert load(workdir).step == 3
 
 
 def test_where_every_checkpoint_is_damaged_nothing_is_loaded(workdir):
@@ -100,18 +100,18 @@ def test_where_every_checkpoint_is_damaged_nothing_is_loaded(workdir):
         for path in files_of(workdir, step):
             path.write_bytes(b"")
     with pytest.raises(DamagedError, match=r"all checkpoints are damaged \(5, 3\)"):
-        checkpoint.load(workdir)
+        load(workdir)
 
 
 def test_an_interrupted_save_hides_nothing(workdir):
     whole = workdir / checkpoint.FOLDER / "5"
     whole.rename(whole.with_name("5.orbax-checkpoint-tmp-0"))
-    assert checkpoint.load(workdir).step == 3
+    assert load(workdir).step == 3
 
 
 def test_a_save_interrupted_before_its_list_hides_nothing(workdir):
     (workdir / checkpoint.FOLDER / "5" / checkpoint.LISTED).unlink()
-    assert checkpoint.load(workdir).step == 3
+    assert load(workdir).step == 3
 
 
 def test_damaged_checkpoints_are_kept_aside_when_training_goes_on(workdir):
@@ -119,7 +119,7 @@ def test_damaged_checkpoints_are_kept_aside_when_training_goes_on(workdir):
     checkpoints.set_aside_after(3)
     assert checkpoints.latest_step() == 3
     assert (workdir / "damaged" / "5").is_dir()
-    checkpoints.save(5, CONFIG, state_of(5), None, {})
+    checkpoints.save(5, CONFIG, state_of(5), None)
     assert checkpoints.latest_step() == 5
 
 
@@ -127,7 +127,7 @@ def test_damaged_checkpoints_are_kept_aside_when_training_goes_on(workdir):
 def test_saved_on_some_devices_it_loads_on_others(tmp_path, devices):
     before, after = (jax.local_devices()[:count] for count in devices)
     state = state_of(7)
-    Checkpoints(tmp_path).save(7, CONFIG, parallel.replicate(state, before), None, {})
+    Checkpoints(tmp_path).save(7, CONFIG, parallel.replicate(state, before), None)
     restored = parallel.replicate(Checkpoints(tmp_path).restore_state(7, state), after)
     assert_equal(jax.device_get(restored), jax.device_get(state))
     assert {len(leaf.sharding.device_set) for leaf in jax.tree.leaves(restored)} == {devices[1]}
@@ -152,13 +152,13 @@ def test_a_full_disk_is_named_and_hides_nothing(workdir, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "atomic_write", full)
         with pytest.raises(CheckpointError, match="checkpoints/7 could not be written, .*: .*No space left on device"):
-            Checkpoints(workdir).save(7, CONFIG, state_of(7), None, {})
-    assert checkpoint.load(workdir).step == 5
+            Checkpoints(workdir).save(7, CONFIG, state_of(7), None)
+    assert load(workdir).step == 5
 
 
 def test_a_disk_without_room_is_known_before_anything_is_written(workdir, monkeypatch):
     usage = shutil.disk_usage(workdir)
     monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda folder: usage._replace(free=500_000))
     with pytest.raises(CheckpointError, match=r"checkpoints/7 .*No space left on device, 1\.\d MB are needed and 0\.5 MB free"):
-        Checkpoints(workdir).save(7, CONFIG, state_of(7), None, {})
-    assert not (workdir / "checkpoints" / "7").exists() and checkpoint.load(workdir).step == 5
+        Checkpoints(workdir).save(7, CONFIG, state_of(7), None)
+    assert not (workdir / "checkpoints" / "7").exists() and load(workdir).step == 5

@@ -1,27 +1,17 @@
-"""Trained editors that come with the package, and writing them."""
+"""The trained editors that come with the package."""
 
-import json
-import shutil
-
-import jax
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxgan import Editor
-from jaxgan.checkpoints import pretrained
-from jaxgan.checkpoints import training as checkpoint
-from jaxgan.checkpoints.training import Checkpoints, Loaded
+from jaxgan.checkpoints import DEFAULT, shipped
 from jaxgan.commands import edit
-from jaxgan.configs.presets import preset
-from jaxgan.configs.schema import to_dict
-from jaxgan.data.framing import Framing
-from jaxgan.errors import CheckpointError, DamagedError
+from jaxgan.configs import preset, to_dict
+from jaxgan.errors import CheckpointError
 from jaxgan.faces.portraits import portraits
-from jaxgan.training.run import MODULES, frozen_variables, init_state
 
 R = 64
-FRAMING = Framing(0.5, 0.5, 0.3)
 
 
 @pytest.fixture(scope="module")
@@ -36,22 +26,9 @@ def people(editor):
     return images, portraits(0, range(4), R)[1]
 
 
-def tiny_editor() -> Loaded:
-    """An untrained editor with the networks it needs."""
-    earlier = None
-    for stage in ("stylegan", "inverter", "editor"):
-        config = preset("tiny", stage)
-        state = init_state(stage, config, earlier)
-        frozen = frozen_variables(stage, earlier)
-        earlier = Loaded(7, stage, config, MODULES[stage].inference_variables(state), frozen)
-    return earlier
-
-
 def test_it_is_small_enough_to_come_along():
-    for name in pretrained.names():
-        sizes = [path.stat().st_size for path in (pretrained.FOLDER / name).iterdir()]
-        assert max(sizes) < 16e6 and sum(sizes) < 45e6
-    assert pretrained.DEFAULT in pretrained.names()
+    sizes = [path.stat().st_size for path in shipped(DEFAULT).iterdir()]
+    assert max(sizes) < 16e6 and sum(sizes) < 45e6
 
 
 def test_it_is_of_its_preset(editor):
@@ -102,53 +79,14 @@ def test_the_command_crops_photographs_and_reports_those_without_a_face(editor, 
     assert np.abs(made.mean(axis=(0, 1)) - images[0].mean(axis=(0, 1))).max() < 40  # of the face, not of the grey around
 
 
-def test_what_is_written_is_read(tmp_path):
-    loaded = tiny_editor()
-    pretrained.write(tmp_path, loaded, FRAMING)
-    found, framing = pretrained.read(tmp_path)
-    assert framing == FRAMING
-    assert (found.step, found.stage, found.config) == (loaded.step, loaded.stage, loaded.config)
-    ours, theirs = ({"model": each.model, "frozen": each.frozen} for each in (found, loaded))
-    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
-    for our, their in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
-        assert our.dtype == their.dtype
-        np.testing.assert_allclose(our, their, rtol=2**-11, atol=1e-7)  # half precision
-
-
-def test_the_command_writes_a_trained_editor(tmp_path, monkeypatch, capsys):
-    loaded = tiny_editor()
-    Checkpoints(tmp_path / "run").save(loaded.step, loaded.config, None, loaded.model, loaded.frozen)
-    images, keypoints = portraits(0, range(4), 8)
-    monkeypatch.setattr(pretrained, "load_split", lambda *_: (images, keypoints, []))
-    flags = ["--workdir", str(tmp_path / "run"), "--data_dir", "data", "--dataset", "faces", "--out", str(tmp_path / "out")]
-    assert pretrained.main(flags) == 0
-    assert "editor of step 7, 1 files, " in capsys.readouterr().out
-    assert pretrained.read(tmp_path / "out")[0].config == checkpoint.load(tmp_path / "run").config
-    flags[1] = str(tmp_path / "nowhere")
-    assert pretrained.main(flags) == 1
-    assert capsys.readouterr().err.count("\n") == 1
-
-
 def test_a_folder_of_one_loads_as_a_working_folder_does(editor, people):
-    loaded = Editor.load(pretrained.FOLDER / "portrait64")
+    loaded = Editor.load(shipped("portrait64"))
     assert loaded.framing == editor.framing
     np.testing.assert_array_equal(loaded.edit(*people), editor.edit(*people))
     with pytest.raises(CheckpointError, match="portrait64"):
-        Editor.load(pretrained.FOLDER / "portrait64", step=3)
+        Editor.load(shipped("portrait64"), step=3)
 
 
 def test_an_unknown_name_is_refused():
     with pytest.raises(CheckpointError, match="no pretrained editor 'portrait1024'; there are portrait64"):
         Editor.pretrained("portrait1024")
-
-
-@pytest.mark.parametrize("damage", ["changed", "missing"])
-def test_damage_names_the_file(tmp_path, damage):
-    pretrained.write(tmp_path, tiny_editor(), FRAMING)
-    (part,) = json.loads((tmp_path / pretrained.LIST).read_text())["networks"]["parts"]
-    folder = shutil.copytree(tmp_path, tmp_path / "copy")
-    content = bytearray((folder / part).read_bytes())
-    content[-200] ^= 1
-    (folder / part).write_bytes(content) if damage == "changed" else (folder / part).unlink()
-    with pytest.raises(DamagedError, match=part):
-        pretrained.read(folder)

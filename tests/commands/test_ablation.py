@@ -14,11 +14,12 @@ FLAGS = ["--config", "tiny", "--inverter", "inv", "--data_dir", "data", "--datas
 def trained(monkeypatch):
     calls = []
 
-    def train(stage, flags):
+    def train(arguments):
+        stage, *flags = arguments
         calls.append((stage, flags))
         return int("encoder.kind=keypoint" in flags and "run.seed=13" in flags)
 
-    monkeypatch.setattr(ablation.launch, "main", train)
+    monkeypatch.setattr(ablation.train, "main", train)
     return calls
 
 

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import eval as eval_command
 from jaxgan import Editor
-from jaxgan.checkpoints import training as checkpoint
-from jaxgan.checkpoints.training import Checkpoints
-from jaxgan.commands import train as launch
-from jaxgan.data import prepare
+from jaxgan.checkpoints import Checkpoints, load
+from jaxgan.commands import evaluate, prepare
+from jaxgan.commands import train as train_command
 from jaxgan.data.batches import load_split
 from jaxgan.errors import CheckpointError
 
@@ -34,7 +32,7 @@ def home(tmp_path_factory):
 
 def train(home, stage, *more, workdir=None):
     where = ["--workdir", str(workdir or home / stage), "--data_dir", str(home / "data"), "--dataset", DATASET]
-    return launch.main(stage, ["--config", "tiny", *where, *more])
+    return train_command.main([stage, "--config", "tiny", *where, *more])
 
 
 def metrics_of(workdir):
@@ -70,12 +68,12 @@ def test_the_editors_grid_has_six_rows_of_the_test_split(home):
 def test_rerunning_the_command_goes_on_where_it_stopped(home, tmp_path, capsys):
     assert train(home, "stylegan", "run.total_images=16", workdir=tmp_path) == 0
     assert train(home, "stylegan", workdir=tmp_path) == 0
-    assert "going on from 16 images" in capsys.readouterr().out
+    assert "resuming from 16 images" in capsys.readouterr().out
     whole, resumed = metrics_of(home / "stylegan"), metrics_of(tmp_path)
     for line in [*whole, *resumed]:
         del line["images_per_second"]
     assert resumed == whole  # to the last bit
-    ours, theirs = (checkpoint.load(folder).model for folder in (home / "stylegan", tmp_path))
+    ours, theirs = (load(folder).networks for folder in (home / "stylegan", tmp_path))
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
@@ -103,7 +101,11 @@ def test_dry_run_prints_and_trains_nothing(home, tmp_path, capsys):
         ("stylegan", ["--config", "huge"], "unknown preset 'huge'"),
         ("inverter", ["--stylegan", "nowhere"], "nowhere"),
         ("editor", ["--inverter", "STYLEGAN"], "is a stylegan run"),
+        ("inverter", [], "give its folder as --stylegan"),
         ("editor", ["--inverter", "INVERTER", "generator.latent_size=4"], "generator.* is that of"),
+        ("editor", ["--inverter", "INVERTER", "inverter.width=8"], "inverter.* is that of"),
+        ("editor", ["--inverter", "INVERTER", "stylegan_discriminator.fmap_base=8"], "stylegan_discriminator.* is that of"),
+        ("inverter", ["--stylegan", "STYLEGAN", "discriminator.fmap_base=8"], "discriminator.* is that of"),
     ],
 )
 def test_bad_flags_are_one_line_and_exit_status_1(home, tmp_path, capsys, stage, flags, message):
@@ -116,7 +118,7 @@ def test_bad_flags_are_one_line_and_exit_status_1(home, tmp_path, capsys, stage,
 
 def test_evaluation_of_the_trained_editor(home, tmp_path, capsys):
     flags = ["--workdir", str(home / "editor"), "--data_dir", str(home / "data"), "--dataset", DATASET]
-    assert eval_command.main([*flags, "--metrics", "truth,latents", "--num", "8", "--figure", "--out", str(tmp_path)]) == 0
+    assert evaluate.main([*flags, "--metrics", "truth,latents", "--num", "8", "--figure", "--out", str(tmp_path)]) == 0
     assert "manipulated" in capsys.readouterr().out
     rows = json.loads((tmp_path / "results.json").read_text())["rows"]
     assert {"manipulated", "inversion", "copy-source"} <= set(rows)
@@ -125,9 +127,9 @@ def test_evaluation_of_the_trained_editor(home, tmp_path, capsys):
 
 def test_missing_checkpoints_are_named(home, tmp_path):
     with pytest.raises(CheckpointError, match="holds no checkpoints"):
-        checkpoint.load(tmp_path)
+        load(tmp_path)
     with pytest.raises(CheckpointError, match="no checkpoint of step 3; the newest is 4"):
-        checkpoint.load(home / "stylegan", 3)
+        load(home / "stylegan", 3)
 
 
 @pytest.fixture(scope="module")
@@ -216,8 +218,8 @@ def test_latents_of_another_shape_are_named(editor):
 def test_earlier_stages_do_what_they_can(home, portraits):
     generator, encoder = Editor.load(home / "stylegan"), Editor.load(home / "inverter")
     assert generator.generate([0]).shape == (1, 8, 8, 3)
-    with pytest.raises(ValueError, match="stylegan training and holds no inverter"):
+    with pytest.raises(ValueError, match="of the stylegan stage and holds no inverter"):
         generator.invert(portraits[0])
     assert encoder.invert(portraits[0]).shape == (5, 4, 8)
-    with pytest.raises(ValueError, match="inverter training and holds no encoder of edits"):
+    with pytest.raises(ValueError, match="of the inverter stage and holds no encoder"):
         encoder.edit(*portraits)

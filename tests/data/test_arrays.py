@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jaxgan import Editor
-from jaxgan.checkpoints.training import Loaded
-from jaxgan.configs.presets import preset
+from jaxgan.checkpoints import Loaded
+from jaxgan.configs import preset
 from jaxgan.training import editor as editor_stage
 from jaxgan.training import inverter, stylegan
 
@@ -17,11 +17,11 @@ from jaxgan.training import inverter, stylegan
 @pytest.fixture(scope="module")
 def editor() -> Editor:
     """An untrained editor."""
-    before = stylegan.inference_variables(stylegan.init_state(preset("tiny", "stylegan")))
-    inverts = inverter.inference_variables(inverter.init_state(preset("tiny", "inverter"), before))
+    before = stylegan.export(stylegan.init_state(preset("tiny", "stylegan")))
+    inverts = inverter.export(inverter.init_state(preset("tiny", "inverter"), before))
     config = preset("tiny", "editor")
-    edits = editor_stage.inference_variables(editor_stage.init_state(config))
-    return Editor(Loaded(0, "editor", config, edits, {**before, "inverter": inverts["inverter"]}))
+    edits = editor_stage.export(editor_stage.init_state(config))
+    return Editor(Loaded(0, "editor", config, {**before, **inverts, **edits}))
 
 
 BLACK = np.zeros((2, 8, 8, 3), np.uint8)

@@ -1,9 +1,14 @@
 """A packed dataset holds what the prepared one does, and says what is wrong with a file."""
 
+import shutil
+
 import numpy as np
 import pytest
 
-from jaxgan.data import packed, prepare
+from jaxgan import storage
+from jaxgan.commands import pack as pack_command
+from jaxgan.commands import prepare
+from jaxgan.data import packed
 from jaxgan.data.packed import Packed, pack
 from jaxgan.data.batches import array_batches, dataset_info, load_split
 from jaxgan.errors import DatasetError
@@ -21,8 +26,8 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def file(data):
-    file = data / "packed" / "faces.npz"
-    assert packed.main(["--data_dir", str(data), "--dataset", DATASET, "--out", str(file)]) == 0
+    file = data / "packed"
+    assert pack_command.main(["--data_dir", str(data), "--dataset", DATASET, "--out", str(file)]) == 0
     return file
 
 
@@ -41,8 +46,9 @@ def test_everything_is_kept_to_the_last_bit(data, file):
 
 
 def test_packing_twice_gives_the_same_bytes(data, file, tmp_path):
-    pack(data, DATASET, tmp_path / "again.npz")
-    assert (tmp_path / "again.npz").read_bytes() == file.read_bytes()
+    pack(data, DATASET, tmp_path)
+    again, first = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in (tmp_path, file))
+    assert again == first
 
 
 def test_the_stream_is_that_of_the_arrays(data, file):
@@ -56,9 +62,10 @@ def test_the_stream_is_that_of_the_arrays(data, file):
 
 
 def test_lossy_pictures_are_smaller_and_close(data, file, tmp_path):
-    pack(data, DATASET, tmp_path / "lossy.npz", quality=80)
-    lossy, exact = Packed(tmp_path / "lossy.npz", 16), Packed(file, 16)
-    assert (tmp_path / "lossy.npz").stat().st_size < file.stat().st_size
+    pack(data, DATASET, tmp_path / "lossy", quality=80)
+    lossy, exact = Packed(tmp_path / "lossy", 16), Packed(file, 16)
+    sizes = [sum(path.stat().st_size for path in folder.iterdir()) for folder in (tmp_path / "lossy", file)]
+    assert sizes[0] < sizes[1]
     (images, keypoints), (expected, points) = lossy.load("train"), exact.load("train")
     np.testing.assert_array_equal(keypoints, points)
     assert 0 < np.abs(images.astype(float) - expected.astype(float)).mean() < 16
@@ -66,39 +73,36 @@ def test_lossy_pictures_are_smaller_and_close(data, file, tmp_path):
 
 @pytest.mark.parametrize("quality", [0, 101])
 def test_a_quality_out_of_range_is_refused(data, tmp_path, capsys, quality):
-    flags = ["--data_dir", str(data), "--dataset", DATASET, "--out", str(tmp_path / "new.npz")]
-    assert packed.main([*flags, "--quality", str(quality)]) == 1
+    flags = ["--data_dir", str(data), "--dataset", DATASET, "--out", str(tmp_path / "new")]
+    assert pack_command.main([*flags, "--quality", str(quality)]) == 1
     assert f"quality must lie in [1, 100], got {quality}" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
-def rewritten(file, out, **changed):
-    with np.load(file) as archive:
-        np.savez(out, **{**archive, **changed})
-    return out
+def test_large_datasets_are_split_into_files(data, file, tmp_path, monkeypatch):
+    monkeypatch.setattr(packed, "CHUNK_BYTES", 1000)
+    pack(data, DATASET, tmp_path, max_file_bytes=storage.HEADER_BYTES + 14_000)
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    for part, whole in zip(Packed(tmp_path, 16).load("train"), Packed(file, 16).load("train"), strict=True):
+        np.testing.assert_array_equal(part, whole)
 
 
-def test_what_is_wrong_with_a_file_is_named(file, tmp_path):
-    (cut := tmp_path / "cut.npz").write_bytes(file.read_bytes()[:-100])
-    (text := tmp_path / "text.npz").write_text("no archive")
-    np.savez(other := tmp_path / "other.npz", images=np.zeros(3))
-    with np.load(file) as archive:
-        moved = archive["keypoints"] + np.float32(1)
-    changed = rewritten(file, tmp_path / "changed.npz", keypoints=moved)
-    bits = bytearray(file.read_bytes())
+def test_what_is_wrong_with_a_folder_is_named(file, tmp_path):
+    (stored,) = file.glob("*.safetensors")
+    bits = bytearray(stored.read_bytes())
     bits[len(bits) // 2] ^= 1
-    (flipped := tmp_path / "flipped.npz").write_bytes(bits)
-    for path, message in (
-        (tmp_path / "missing.npz", "no such file; python -m jaxgan.data.packed writes it"),
-        (cut, "not a packed dataset, or a damaged one"),
-        (text, "not a packed dataset, or a damaged one"),
-        (flipped, "not a packed dataset, or a damaged one"),
-        (other, "not a packed dataset; python"),
-        (changed, "its contents are not those that were written"),
+    for name, content in (("cut", bits[:-100]), ("flipped", bits)):
+        (shutil.copytree(file, tmp_path / name) / stored.name).write_bytes(content)
+    storage.write(tmp_path / "other", "networks", {"images": np.zeros(3)}, {})
+    for name, message in (
+        ("missing", "no arrays.json there; `jaxgan pack` writes"),
+        ("cut", "is damaged"),
+        ("flipped", "is damaged"),
+        ("other", "holds networks, not dataset"),
     ):
         with pytest.raises(DatasetError, match=message) as error:
-            Packed(path, 16)
-        assert str(error.value).startswith(f"{path}: ")
+            Packed(tmp_path / name, 16)
+        assert str(error.value).startswith(f"{tmp_path / name}")
     with pytest.raises(DatasetError, match="has 16 px, not 32 px"):
         Packed(file, 32)
     with pytest.raises(DatasetError, match=r"no split validation \(there: train, test\)"):
@@ -108,8 +112,8 @@ def test_what_is_wrong_with_a_file_is_named(file, tmp_path):
 def test_a_dataset_without_a_test_split(tmp_path):
     flags = ["--synthetic", "4", "--name", DATASET, "--data_dir", str(tmp_path), "--resolution", "8"]
     assert prepare.main([*flags, "--test_fraction", "0"]) == 0
-    pack(tmp_path, DATASET, tmp_path / "train.npz")
-    found = Packed(tmp_path / "train.npz", 8)
+    pack(tmp_path, DATASET, tmp_path / "train")
+    found = Packed(tmp_path / "train", 8)
     assert len(found.load("train")[0]) == found.info.num_train == 4
     with pytest.raises(DatasetError, match=r"no split test \(there: train\)"):
         found.load("test")

@@ -14,6 +14,7 @@ import scipy.ndimage
 import tensorflow as tf
 from PIL import Image
 
+from jaxgan.commands import prepare as prepare_command
 from jaxgan.data import prepare
 from jaxgan.faces import portraits as synthetic
 from jaxgan.errors import DetectorError
@@ -304,7 +305,7 @@ def test_procedural_portraits(tmp_path, monkeypatch):
 
     monkeypatch.setattr(synthetic, "portraits", draw)
     data = ["--data_dir", str(tmp_path), "--resolution", "16", "--test_fraction", "0.3"]
-    assert prepare.main(["--synthetic", "100", "--seed", "7", "--name", "faces", *data]) == 0
+    assert prepare_command.main(["--synthetic", "100", "--seed", "7", "--name", "faces", *data]) == 0
     images, keypoints, names = everything(tmp_path)
     index = np.array([int(name.removeprefix("procedural/7/")) for name in names])
     assert sorted(index) == list(range(100))
@@ -316,7 +317,7 @@ def test_procedural_portraits(tmp_path, monkeypatch):
 
 def test_the_command_ends_with_a_summary(folder, tmp_path, capsys):
     command = ["--images", str(folder), "--name", "faces", "--data_dir", str(tmp_path / "data"), "--resolution", "32"]
-    assert prepare.main([*command, "--detector", "dlib"]) == 0
+    assert prepare_command.main([*command, "--detector", "dlib"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("accepted 10 of 15 images (") and lines[0].endswith("images/s")
     assert {"rejected 2: unreadable", "rejected 1: too small", "rejected 1: no face found"} < set(lines)
@@ -324,7 +325,7 @@ def test_the_command_ends_with_a_summary(folder, tmp_path, capsys):
     assert "ignored 3 files that are hidden or no images" in lines
     assert lines[-1] == f"dataset in {dataset_folder(tmp_path / 'data', 'faces')}, filter lanczos, detector dlib"
 
-    assert prepare.main(command) == 1
+    assert prepare_command.main(command) == 1
     assert "--overwrite" in capsys.readouterr().err
 
 
@@ -335,7 +336,7 @@ def test_the_command_fails_in_one_line(folder, tmp_path, monkeypatch, capsys, er
 
     monkeypatch.setattr(prepare, "load_detector", fail)
     command = ["--images", str(folder), "--name", "faces", "--data_dir", str(tmp_path / "data"), "--resolution", "32"]
-    assert prepare.main(command) == status
+    assert prepare_command.main(command) == status
     assert capsys.readouterr().err.startswith("prepare: ")
     assert list((tmp_path / "data").iterdir()) == []
 

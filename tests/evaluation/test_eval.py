@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from jaxgan import storage
 from jaxgan.commands import evaluate
 from jaxgan.data.images import read_image
 from jaxgan.errors import DetectorError
@@ -176,7 +177,7 @@ def test_a_metric_that_fails_costs_its_own_numbers_only(script, tmp_path, capsys
     assert list(results["columns"]) == ["mse", "psnr", "ssim"]
     assert "nme: failed: ZeroDivisionError: division by zero" in results["notes"]
     error = capsys.readouterr().err
-    assert "Traceback" in error and error.endswith("eval: nme: failed: ZeroDivisionError: division by zero\n")
+    assert "Traceback" in error and error.endswith("evaluate: nme: failed: ZeroDivisionError: division by zero\n")
 
 
 @pytest.mark.parametrize(
@@ -196,10 +197,10 @@ def test_features_are_kept_by_the_weights_that_they_are_of(script, tmp_path, mon
         return script.instruments(script.parse_args([*common, *flags]))
 
     assert tools().inception is None and tools().cache is None
-    (tmp_path / "cache" / "inception.npz").write_bytes(b"one")
-    (tmp_path / "other.npz").write_bytes(b"another")
-    cached, other = tools(), tools("--inception", str(tmp_path / "other.npz"))
-    assert cached.inception == tmp_path / "cache" / "inception.npz" and other.inception == tmp_path / "other.npz"
+    for number, folder in enumerate((tmp_path / "cache" / "inception", tmp_path / "other")):
+        storage.write(folder, "inception", {"number": np.array(number)}, {})
+    cached, other = tools(), tools("--inception", str(tmp_path / "other"))
+    assert cached.inception == tmp_path / "cache" / "inception" and other.inception == tmp_path / "other"
     assert cached.cache != other.cache and cached.cache.parent == other.cache.parent == tmp_path / "cache" / "features"
 
 
@@ -217,11 +218,11 @@ def test_an_inverter_has_no_place_in_table_1(script, tmp_path, capsys):
         (("--num", "1"), "--num 1: pairs of source and target need at least 2 portraits"),
         (("--num", "-3"), "--num -3: pairs"),
         (("--workdir", "nowhere"), "nowhere: no checkpoint"),
-        (("--inception", "missing.npz"), "missing.npz: no such file; python -m jaxgan.convert inception writes it"),
+        (("--inception", "missing"), "missing: no weights there; `jaxgan convert inception` writes them"),
     ],
 )
 def test_errors_are_one_line(script, tmp_path, capsys, arguments, message):
     assert script.run(*arguments) == 1
     error = capsys.readouterr().err
-    assert message in error and error.startswith("eval: ") and error.count("\n") == 1
+    assert message in error and error.startswith("evaluate: ") and error.count("\n") == 1
     assert not list(tmp_path.iterdir())

@@ -3,10 +3,5 @@
 WITHOUT_TENSORFLOW = """
 import sys
 
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("tensorflow", "tensorflow_datasets", "clu", "torch", "dlib"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Refuse())
+sys.modules.update(dict.fromkeys(("tensorflow", "tensorflow_datasets", "clu", "torch", "dlib")))
 """

@@ -9,19 +9,14 @@ import numpy as np
 import pytest
 
 from jaxgan import Editor
-from jaxgan.checkpoints import training as checkpoint
-from jaxgan.checkpoints.training import Checkpoints
-from jaxgan.commands import convert
-from jaxgan.commands import train as launch
-from jaxgan.configs.schema import DiscriminatorConfig, StyleGANConfig
-from jaxgan.data import prepare
+from jaxgan.commands import convert, prepare
+from jaxgan.commands import train as train_command
 from jaxgan.data.batches import load_split
-from jaxgan.errors import CheckpointError, WeightsError
+from jaxgan.errors import WeightsError
 from jaxgan.importers.idinvert import convert_idinvert
 from jaxgan.models.inverter import Inverter
+from jaxgan.models.pipeline import to_float, to_uint8
 from jaxgan.models.stylegan import Generator, truncate
-from jaxgan.training.state import to_float, to_uint8
-from jaxgan.training.stylegan import init_state
 
 FIXTURES = Path(__file__).parents[3] / "shared" / "reference" / "idinvert256"
 needs_fixtures = pytest.mark.skipif(not FIXTURES.is_dir(), reason=f"no parity fixtures at {FIXTURES}")
@@ -73,24 +68,24 @@ def expected():
 
 @needs_fixtures
 def test_mapping_and_truncation(converted, expected):
-    config, _, frozen = converted
-    w = Generator(config.generator).apply(frozen["generator"], jnp.asarray(expected["z"]), method="map")
+    config, networks = converted
+    w = Generator(config.generator).apply(networks["generator"], jnp.asarray(expected["z"]), method="map")
     assert_close(w, expected["wplus_before_truncation"])
-    assert_close(truncate(w, frozen["w_avg"], 0.7), expected["wplus"])
+    assert_close(truncate(w, networks["w_avg"], 0.7), expected["wplus"])
 
 
 @needs_fixtures
 def test_synthesis_with_fixed_noise(converted, expected):
-    config, _, frozen = converted
-    image = Generator(config.generator).apply(frozen["generator"], jnp.asarray(expected["wplus"]), method="synthesize")
+    config, networks = converted
+    image = Generator(config.generator).apply(networks["generator"], jnp.asarray(expected["wplus"]), method="synthesize")
     assert_close(np.transpose(image, (0, 3, 1, 2)), expected["synthesis"])
 
 
 @needs_fixtures
 def test_encoder(converted, expected):
-    config, model, _ = converted
+    config, networks = converted
     image = jnp.asarray(expected["image"].transpose(0, 2, 3, 1))
-    assert_close(Inverter(config.trunk, config.generator).apply(model["inverter"], image, False), expected["code"])
+    assert_close(Inverter(config.trunk, config.generator).apply(networks["inverter"], image, False), expected["code"])
 
 
 # A network of the same form at 16 pixels, small enough to write to files.
@@ -143,7 +138,7 @@ def small_states():
 
 
 def test_the_architecture_is_read_off_the_tensors(small_states):
-    config, _, _ = convert_idinvert(*small_states, "generator.pth", "encoder.pth")
+    config, _ = convert_idinvert(*small_states, "generator.pth", "encoder.pth")
     generator = config.generator
     assert (generator.resolution, generator.latent_size, generator.mapping_layers) == (RESOLUTION, LATENT, 2)
     assert generator.separate_w and generator.tanh and generator.noise
@@ -153,11 +148,11 @@ def test_the_architecture_is_read_off_the_tensors(small_states):
 def test_w_avg_is_computed_where_it_is_missing(small_states):
     generator, encoder = dict(small_states[0]), small_states[1]
     del generator["truncation.w_avg"]
-    config, _, frozen = convert_idinvert(generator, encoder, "generator.pth", "encoder.pth")
+    config, networks = convert_idinvert(generator, encoder, "generator.pth", "encoder.pth")
     z = np.random.default_rng(0).standard_normal((5000, LATENT), np.float32)
-    w = Generator(config.generator).apply(frozen["generator"], jnp.asarray(z), method="map")
+    w = Generator(config.generator).apply(networks["generator"], jnp.asarray(z), method="map")
     error = np.std(w, axis=0) * (1 / 5_000 + 1 / 10_000) ** 0.5
-    assert np.all(np.abs(frozen["w_avg"] - np.mean(w, axis=0)) < 5 * error)
+    assert np.all(np.abs(networks["w_avg"] - np.mean(w, axis=0)) < 5 * error)
 
 
 @pytest.mark.parametrize(
@@ -195,10 +190,10 @@ def workdir(tmp_path_factory, small_states):
 def test_the_command_makes_a_checkpoint_that_inverts_and_generates(workdir, small_states):
     editor = Editor.load(workdir)
     images = np.random.default_rng(0).integers(0, 256, (3, RESOLUTION, RESOLUTION, 3), np.uint8)
-    config, model, frozen = convert_idinvert(*small_states, "generator.pth", "encoder.pth")
-    latents = Inverter(config.trunk, config.generator).apply(model["inverter"], to_float(jnp.asarray(images)), False)
+    config, networks = convert_idinvert(*small_states, "generator.pth", "encoder.pth")
+    latents = Inverter(config.trunk, config.generator).apply(networks["inverter"], to_float(jnp.asarray(images)), False)
     np.testing.assert_allclose(editor.invert(images), latents, atol=1e-5)
-    rendered = Generator(config.generator).apply(frozen["generator"], latents, method="synthesize")
+    rendered = Generator(config.generator).apply(networks["generator"], latents, method="synthesize")
     assert np.abs(editor.render(latents).astype(int) - np.asarray(to_uint8(rendered))).max() <= 1
     assert editor.generate([0, 1]).shape == (2, RESOLUTION, RESOLUTION, 3)
 
@@ -206,24 +201,17 @@ def test_the_command_makes_a_checkpoint_that_inverts_and_generates(workdir, smal
 def test_a_second_conversion_leaves_the_first_alone(workdir, capsys):
     files = ["--generator", str(workdir.parent / "generator.pth"), "--encoder", str(workdir.parent / "encoder.pth")]
     assert convert.main(["idinvert", *files, "--out", str(workdir)]) == 1
-    assert "holds a checkpoint already" in capsys.readouterr().err
+    assert "holds networks already" in capsys.readouterr().err
 
 
 def test_an_editor_trains_on_converted_networks(workdir, tmp_path, capsys):
     flags = ["--synthetic", "24", "--name", "faces", "--data_dir", str(tmp_path / "data"), "--resolution", str(RESOLUTION)]
     assert prepare.main([*flags, "--test_fraction", "0.34"]) == 0
     run = ["--config", "tiny", "--data_dir", str(tmp_path / "data"), "--dataset", "faces", "--inverter", str(workdir)]
-    assert launch.main("editor", [*run, "--workdir", str(tmp_path / "editor")]) == 1
+    assert train_command.main(["editor", *run, "--workdir", str(tmp_path / "editor")]) == 1
     assert f"{workdir} holds no StyleGAN discriminator" in capsys.readouterr().err
     run += ["--workdir", str(tmp_path / "editor"), "perceptual.network=none", "run.total_images=8"]
-    assert launch.main("editor", run) == 0
+    assert train_command.main(["editor", *run]) == 0
     editor = Editor.load(tmp_path / "editor")
     images, keypoints, _ = load_split(tmp_path / "data", "faces", "test")
     assert editor.edit(images, keypoints).shape == images.shape
-
-
-def test_converted_weights_are_no_training_to_go_on_with(workdir, tmp_path, capsys):
-    state = checkpoint.load(workdir)
-    stylegan = init_state(StyleGANConfig(generator=state.config.generator, discriminator=DiscriminatorConfig(64, 8)))
-    with pytest.raises(CheckpointError, match="holds converted weights, not a training"):
-        Checkpoints(workdir).restore_state(0, stylegan)

@@ -7,8 +7,9 @@ from helpers.nvlabs_files import as_tuple, random_networks, write
 
 from jaxgan.configs.validation import validate
 from jaxgan.importers.nvlabs import convert_stylegan
+from jaxgan.models.pipeline import generate
 from jaxgan.models.stylegan import Discriminator, Generator
-from jaxgan.training.stylegan import generate, inference_variables, init_state
+from jaxgan.training.stylegan import export, init_state
 
 # ---- TensorFlow's computation, NCHW in float64 ----
 
@@ -154,7 +155,9 @@ def test_networks_compute_what_tensorflow_does(tmp_path, resolution, fmap_base, 
     assert_close(images, tf_synthesis(nets["synthesis"], tf_w, fused_scale).transpose(0, 2, 3, 1))
     colours = rng.uniform(-4, 4, (3, 4, 1, 3)).repeat(resolution // 4, axis=1)  # images of noise alone all score the same
     real = (colours + rng.uniform(-1, 1, (3, resolution, resolution, 3))).astype(np.float32)
-    score = jax.jit(lambda x: Discriminator(config.discriminator).apply({"params": variables["discriminator"]}, x))(real)
+    score = jax.jit(lambda x: Discriminator(config.discriminator).apply({"params": variables["stylegan_discriminator"]}, x))(
+        real
+    )
     assert_close(score, tf_discriminator(nets["D"], real.transpose(0, 3, 1, 2), fused_scale))
 
 
@@ -164,7 +167,7 @@ def test_variables_are_those_of_a_training(tmp_path):
     assert validate(config).generator.mapping_lr_multiplier == 0.02
     assert config.discriminator.stddev_group == 8
     assert not (config.generator.tanh or config.generator.separate_w)
-    ours = jax.eval_shape(lambda: inference_variables(init_state(config)))
+    ours = jax.eval_shape(lambda: export(init_state(config)))
     kind = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), (ours, variables))
     assert kind[0] == kind[1]
     np.testing.assert_array_equal(variables["w_avg"], np.tile(nets["Gs"]["dlatent_avg"], (6, 1)))
@@ -187,7 +190,7 @@ def test_networks_without_noise(tmp_path):
     nets["synthesis"] = {name: value for name, value in nets["synthesis"].items() if "oise" not in name}
     config, variables = convert_stylegan(write(tmp_path / "net.pkl", as_tuple(nets)))
     assert not config.generator.noise
-    ours = jax.eval_shape(lambda: inference_variables(init_state(config)))
+    ours = jax.eval_shape(lambda: export(init_state(config)))
     assert jax.tree.structure(ours) == jax.tree.structure(variables)
 
 
@@ -195,6 +198,6 @@ def test_an_image_of_1024_pixels(tmp_path):
     nets = random_networks(1024, fmap_max=8)
     config, variables = convert_stylegan(write(tmp_path / "ffhq.pkl", as_tuple(nets)))
     z = np.random.default_rng(1).standard_normal((1, 12), np.float32)
-    image = jax.jit(lambda z: generate(config.generator, variables, z, truncation=1.0))(z)
+    image = jax.jit(lambda z: generate(config.generator, variables["generator"], variables["w_avg"], z, truncation=1.0))(z)
     assert image.shape == (1, 1024, 1024, 3)
     assert_close(image, tf_synthesis(nets["synthesis"], tf_mapping(nets["mapping"], z)).transpose(0, 2, 3, 1))

@@ -7,9 +7,9 @@ import pytest
 from helpers.reference import converted, drawn_state, fixture_arrays, needs_fixtures
 
 from jaxgan.errors import WeightsError
-from jaxgan.importers.facenet import facenet_params, load_facenet
-from jaxgan.importers.inception import load_inception
+from jaxgan.importers.facenet import facenet_params
 from jaxgan.models.features.facenet import face_embeddings
+from jaxgan.models.features.weights import load_features
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +31,10 @@ def test_embeddings_match_facenet_pytorch(state):
 
 @needs_fixtures
 def test_command_writes_what_load_reads_and_others_refuse(state, tmp_path):
-    npz = converted(tmp_path, "facenet", state)
-    jax.tree.map(np.testing.assert_array_equal, load_facenet(npz), facenet_params(state, "fixture"))
-    with pytest.raises(WeightsError, match="facenet.npz: holds the network facenet, not inception"):
-        load_inception(npz)
+    folder = converted(tmp_path, "facenet", state)
+    jax.tree.map(np.testing.assert_array_equal, load_features("facenet", folder), facenet_params(state, "fixture"))
+    with pytest.raises(WeightsError, match="facenet holds facenet, not inception"):
+        load_features("inception", folder)
 
 
 @needs_fixtures
@@ -57,5 +57,5 @@ def test_conversion_names_every_bad_tensor(state):
 
 
 def test_load_says_how_to_make_the_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match="jaxgan.convert facenet"):
-        load_facenet(tmp_path / "absent.npz")
+    with pytest.raises(FileNotFoundError, match="jaxgan convert facenet"):
+        load_features("facenet", tmp_path / "absent")

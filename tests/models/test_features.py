@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from helpers.reference import converted, drawn_state, fixture_arrays, needs_fixtures
 
+from jaxgan import storage
 from jaxgan.commands import convert
-from jaxgan.errors import WeightsError
-from jaxgan.importers.npz import write_npz
-from jaxgan.importers.vgg16 import TORCHVISION_INDEX, load_vgg16, vgg16_params
+from jaxgan.errors import DamagedError, WeightsError
+from jaxgan.importers.vgg16 import TORCHVISION_INDEX, vgg16_params
 from jaxgan.models.features import vgg16 as features
+from jaxgan.models.features.weights import load_vgg16
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def torch_state() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def npz(tmp_path_factory, torch_state) -> Path:
+def folder(tmp_path_factory, torch_state) -> Path:
     """`torch_state` after `convert vgg16`, through the command itself."""
     return converted(tmp_path_factory.mktemp("vgg16"), "vgg16", torch_state)
 
@@ -47,7 +48,7 @@ def test_relu4_3_matches_the_original_network():
     assert np.mean(output.astype(np.float16) == stored) > 0.99
 
 
-def test_network_and_conversion_match_torch(npz, torch_state):
+def test_network_and_conversion_match_torch(folder, torch_state):
     """The same layers in torch, on an image whose sides differ, so that a swapped axis cannot hide."""
     torch = pytest.importorskip("torch")
     images = np.random.default_rng(1).uniform(-1, 1, (2, 16, 24, 3)).astype(np.float32)
@@ -58,7 +59,7 @@ def test_network_and_conversion_match_torch(npz, torch_state):
             x = torch.nn.functional.max_pool2d(x, 2)
         weight, bias = (torch.from_numpy(torch_state[f"features.{index}.{leaf}"]) for leaf in ("weight", "bias"))
         x = torch.relu(torch.nn.functional.conv2d(x, weight, bias, padding=1))
-    output = features.VGG16().apply({"params": load_vgg16(npz)}, jnp.asarray(images))
+    output = features.VGG16().apply({"params": load_vgg16(folder)}, jnp.asarray(images))
     assert output.shape == (2, 2, 3, 512)
     np.testing.assert_allclose(output, x.permute(0, 2, 3, 1).numpy(), atol=1e-4 * float(x.std()))
 
@@ -74,8 +75,8 @@ def test_resize_matches_torch_and_leaves_256_alone():
     np.testing.assert_array_equal(features.resize_for_features(resized), resized)
 
 
-def test_perceptual_features_resize_first(npz):
-    params = load_vgg16(npz)
+def test_perceptual_features_resize_first(folder):
+    params = load_vgg16(folder)
     images = jnp.asarray(np.random.default_rng(3).uniform(-1, 1, (1, 32, 32, 3)), jnp.float32)
     output = jax.jit(features.perceptual_features)(params, images)
     expected = features.VGG16().apply({"params": params}, jax.image.resize(images, (1, 256, 256, 3), "bilinear"))
@@ -83,45 +84,37 @@ def test_perceptual_features_resize_first(npz):
     np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_gradients_reach_the_images(npz):
-    params = load_vgg16(npz)
+def test_gradients_reach_the_images(folder):
+    params = load_vgg16(folder)
     images = jnp.asarray(np.random.default_rng(4).uniform(-1, 1, (1, 8, 8, 3)), jnp.float32)
     gradient = jax.grad(lambda x: jnp.mean(jnp.square(features.VGG16().apply({"params": params}, x))))(images)
     assert np.all(np.isfinite(gradient)) and np.any(np.asarray(gradient) != 0)
 
 
-def test_load_names_every_bad_tensor(npz, tmp_path):
-    with np.load(npz) as archive:
-        tensors = dict(archive)
-    del tensors["conv2_1.bias"]
-    tensors["conv5_1.bias"] = np.zeros(512, np.float32)
-    tensors["conv1_1.kernel"] = tensors["conv1_1.kernel"].transpose(3, 2, 0, 1)
-    np.savez(tmp_path / "bad.npz", **tensors)
+def test_load_names_every_bad_tensor(folder, tmp_path):
+    _, tensors = storage.read(folder, "vgg16")
+    del tensors["conv2_1/bias"]
+    tensors["conv5_1/bias"] = np.zeros(512, np.float32)
+    tensors["conv1_1/kernel"] = tensors["conv1_1/kernel"].transpose(3, 2, 0, 1)
+    storage.write(tmp_path / "bad", "vgg16", tensors, {})
     with pytest.raises(WeightsError) as caught:
-        load_vgg16(tmp_path / "bad.npz")
+        load_vgg16(tmp_path / "bad")
     message = str(caught.value)
-    for part in ("bad.npz", "missing conv2_1.bias", "unexpected conv5_1.bias", "conv1_1.kernel has shape (64, 3, 3, 3)"):
+    for part in ("bad", "missing conv2_1.bias", "unexpected conv5_1.bias", "conv1_1.kernel has shape (64, 3, 3, 3)"):
         assert part in message
     assert "\n" not in message
 
 
-def test_load_refuses_what_is_no_archive(tmp_path):
-    (tmp_path / "text.npz").write_text("no archive")
-    with pytest.raises(WeightsError, match="text.npz: not a readable .npz"):
-        load_vgg16(tmp_path / "text.npz")
-    with pytest.raises(FileNotFoundError, match="jaxgan.convert vgg16"):
-        load_vgg16(tmp_path / "absent.npz")
-
-
-def test_load_refuses_other_networks(npz, tmp_path):
-    with np.load(npz) as archive:
-        tensors = {name: archive[name] for name in archive.files if "." in name}
-    np.savez(tmp_path / "bare.npz", **tensors)
-    with pytest.raises(WeightsError, match="bare.npz: not written by python -m jaxgan.convert vgg16"):
-        load_vgg16(tmp_path / "bare.npz")
-    write_npz(tmp_path / "other.npz", "inception", tensors)
-    with pytest.raises(WeightsError, match="other.npz: holds the network inception, not vgg16"):
-        load_vgg16(tmp_path / "other.npz")
+def test_load_refuses_what_was_not_written_by_the_command(folder, tmp_path):
+    (tmp_path / "arrays.json").write_text("no list")
+    with pytest.raises(DamagedError, match=r"arrays.json is damaged"):
+        load_vgg16(tmp_path)
+    with pytest.raises(FileNotFoundError, match="jaxgan convert vgg16"):
+        load_vgg16(tmp_path / "absent")
+    _, tensors = storage.read(folder, "vgg16")
+    storage.write(tmp_path / "other", "inception", tensors, {})
+    with pytest.raises(WeightsError, match="other holds inception, not vgg16"):
+        load_vgg16(tmp_path / "other")
 
 
 def test_convert_names_bad_tensors_and_keeps_the_old_file(tmp_path, torch_state, capsys):
@@ -130,19 +123,20 @@ def test_convert_names_bad_tensors_and_keeps_the_old_file(tmp_path, torch_state,
     del state["features.7.weight"]
     state["features.0.bias"] = torch.zeros(3)
     torch.save(state, tmp_path / "bad.pth")
-    (tmp_path / "out.npz").write_text("old")
-    assert convert.main(["vgg16", "--weights", str(tmp_path / "bad.pth"), "--out", str(tmp_path / "out.npz")]) == 1
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "arrays.json").write_text("old")
+    assert convert.main(["vgg16", "--weights", str(tmp_path / "bad.pth"), "--out", str(tmp_path / "out")]) == 1
     error = capsys.readouterr().err
     assert "missing features.7.weight" in error and "features.0.bias has shape (3,), not (64,)" in error
     assert error.count("\n") == 1
-    assert (tmp_path / "out.npz").read_text() == "old"
+    assert [path.read_text() for path in (tmp_path / "out").iterdir()] == ["old"]
 
 
 @pytest.mark.parametrize("content", [b"no zip", b""])
 def test_convert_refuses_other_files(tmp_path, capsys, content):
     pytest.importorskip("torch")
     (tmp_path / "bad.pth").write_bytes(content)
-    assert convert.main(["vgg16", "--weights", str(tmp_path / "bad.pth"), "--out", str(tmp_path / "out.npz")]) == 1
+    assert convert.main(["vgg16", "--weights", str(tmp_path / "bad.pth"), "--out", str(tmp_path / "out")]) == 1
     assert "bad.pth: not a PyTorch state dict" in capsys.readouterr().err
-    assert convert.main(["vgg16", "--weights", str(tmp_path / "no.pth"), "--out", str(tmp_path / "out.npz")]) == 1
+    assert convert.main(["vgg16", "--weights", str(tmp_path / "no.pth"), "--out", str(tmp_path / "out")]) == 1
     assert "no.pth: no such file" in capsys.readouterr().err

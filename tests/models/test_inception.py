@@ -8,11 +8,10 @@ import pytest
 from helpers.reference import converted, drawn_state, fixture_arrays, needs_fixtures
 
 from jaxgan.errors import WeightsError
-from jaxgan.importers.facenet import load_facenet
-from jaxgan.importers.inception import inception_params, load_inception, with_batch_norm
+from jaxgan.importers.inception import inception_params, with_batch_norm
 from jaxgan.importers.tensors import Tensors
-from jaxgan.importers.vgg16 import load_vgg16
 from jaxgan.models.features.inception import inception_features, pool_branch, resize_for_inception
+from jaxgan.models.features.weights import load_features
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +30,12 @@ def test_pool3_matches_pytorch_fid(state):
 
 @needs_fixtures
 def test_command_writes_what_load_reads_and_others_refuse(state, tmp_path):
-    npz = converted(tmp_path, "inception", state)
-    jax.tree.map(np.testing.assert_array_equal, load_inception(npz), inception_params(state, "fixture"))
-    with pytest.raises(WeightsError, match="inception.npz: holds the network inception, not vgg16"):
-        load_vgg16(npz)
-    with pytest.raises(WeightsError, match="inception.npz: holds the network inception, not facenet"):
-        load_facenet(npz)
+    folder = converted(tmp_path, "inception", state)
+    jax.tree.map(np.testing.assert_array_equal, load_features("inception", folder), inception_params(state, "fixture"))
+    with pytest.raises(WeightsError, match="inception holds inception, not vgg16"):
+        load_features("vgg16", folder)
+    with pytest.raises(WeightsError, match="inception holds inception, not facenet"):
+        load_features("facenet", folder)
 
 
 @needs_fixtures
@@ -61,8 +60,8 @@ def test_conversion_names_every_bad_tensor(state):
 def test_conversion_refuses_another_network(tmp_path):
     with pytest.raises(WeightsError, match="some.pth: not the weights of pytorch-fid's Inception: missing .* more$"):
         inception_params({"features.0.bias": np.zeros(64, np.float32)}, "some.pth")
-    with pytest.raises(FileNotFoundError, match="jaxgan.convert inception"):
-        load_inception(tmp_path / "absent.npz")
+    with pytest.raises(FileNotFoundError, match="jaxgan convert inception"):
+        load_features("inception", tmp_path / "absent")
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 4, 6), (4, 6)])

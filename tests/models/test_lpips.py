@@ -12,12 +12,13 @@ import pytest
 
 from jaxgan.commands import convert
 from jaxgan.errors import WeightsError
-from jaxgan.importers.lpips import load_lpips, lpips_params
+from jaxgan.importers.lpips import lpips_params
 from jaxgan.importers.registry import WEIGHTS
 from jaxgan.importers.tensors import load_torch_state
-from jaxgan.importers.vgg16 import TORCHVISION_BLOCK5, TORCHVISION_INDEX, load_vgg16, vgg16_params
+from jaxgan.importers.vgg16 import TORCHVISION_BLOCK5, TORCHVISION_INDEX, vgg16_params
 from jaxgan.models.features.lpips import lpips_distance
 from jaxgan.models.features.vgg16 import IMAGENET_MEAN, IMAGENET_STD, VGG16_BLOCKS, vgg16_layers
+from jaxgan.models.features.weights import load_features
 
 
 @pytest.fixture(scope="module")
@@ -131,22 +132,22 @@ def saved(folder, **states):
 
 
 def test_command_writes_what_load_reads_and_others_refuse(tmp_path, vgg16, linear, params, capsys):
-    npz = tmp_path / "lpips.npz"
-    assert convert.main(["lpips", *saved(tmp_path, vgg16=vgg16, linear=linear), "--out", str(npz)]) == 0
-    assert f"wrote {npz}" in capsys.readouterr().out
-    jax.tree.map(np.testing.assert_array_equal, load_lpips(npz), params)
-    with pytest.raises(WeightsError, match="lpips.npz: holds the network lpips, not vgg16"):
-        load_vgg16(npz)
-    with pytest.raises(FileNotFoundError, match="jaxgan.convert lpips"):
-        load_lpips(tmp_path / "absent.npz")
+    folder = tmp_path / "lpips"
+    assert convert.main(["lpips", *saved(tmp_path, vgg16=vgg16, linear=linear), "--out", str(folder)]) == 0
+    assert f"wrote {folder}" in capsys.readouterr().out
+    jax.tree.map(np.testing.assert_array_equal, load_features("lpips", folder), params)
+    with pytest.raises(WeightsError, match="lpips holds lpips, not vgg16"):
+        load_features("vgg16", folder)
+    with pytest.raises(FileNotFoundError, match="jaxgan convert lpips"):
+        load_features("lpips", tmp_path / "absent")
 
 
 def test_command_names_bad_tensors(tmp_path, linear, capsys):
     command = ["lpips", *saved(tmp_path, vgg16={"features.0.bias": np.zeros(64, np.float32)}, linear=linear)]
-    assert convert.main([*command, "--out", str(tmp_path / "lpips.npz")]) == 1
+    assert convert.main([*command, "--out", str(tmp_path / "lpips")]) == 1
     error = capsys.readouterr().err
     assert "vgg16.pth: not the weights of torchvision's VGG16: missing features.0.weight" in error and error.count("\n") == 1
-    assert not (tmp_path / "lpips.npz").exists()
+    assert not (tmp_path / "lpips").exists()
 
 
 def test_conversion_names_every_bad_tensor(vgg16, linear):

@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan.checkpoints import training as checkpoint
-from jaxgan.commands import train as launch
-from jaxgan.configs.presets import preset
-from jaxgan.configs.schema import from_dict, override, to_dict
-from jaxgan.configs.validation import validate
-from jaxgan.data import prepare
+from jaxgan.checkpoints import load
+from jaxgan.commands import prepare
+from jaxgan.commands import train as train_command
+from jaxgan.configs import from_dict, override, preset, to_dict, validate
 from jaxgan.errors import CheckpointError, ConfigError
 from jaxgan.models.stylegan import Discriminator, Generator
 from jaxgan.training import growing, parallel, stylegan
@@ -97,8 +95,7 @@ def test_only_growing_networks_have_further_layers_and_share_the_others():
     }
     for path, leaf in expected.items():
         np.testing.assert_array_equal(flat[path], leaf)
-    assert "images" in grown.extra and "images" not in plain.extra
-    assert jax.tree.structure(stylegan.inference_variables(grown)) == jax.tree.structure(stylegan.inference_variables(plain))
+    assert jax.tree.structure(stylegan.export(grown)) == jax.tree.structure(stylegan.export(plain))
 
 
 def test_the_published_schedule():
@@ -174,14 +171,14 @@ def history():
     state = parallel.replicate(stylegan.init_state(CERTAIN), devices)
     states, metrics = [jax.device_get(state)], []
     for phase in growing.phases(CERTAIN):
-        inner = stylegan.make_train_step(CERTAIN, 1.0, phase)
+        inner = stylegan.make_train_step(CERTAIN, phase, 1.0)
 
         def counted(*args, inner=inner, resolution=phase.resolution):
             traces.append(resolution)
             return inner(*args)
 
         steps.append(parallel.pmap_step(counted, devices))
-        while int(state.extra["images"]) < phase.last_image:
+        while int(state.images) < phase.last_image:
             state, measured = steps[-1](state, {}, parallel.put(batch_of(len(metrics)), devices))
             states.append(jax.device_get(state))
             metrics.append(jax.device_get(measured))
@@ -194,7 +191,7 @@ def test_each_phase_compiles_once(history):
 
 def test_images_alpha_and_resolution_follow_the_schedule(history):
     states, metrics, *_ = history
-    assert [int(state.extra["images"]) for state in states] == list(range(0, 88, 8))
+    assert [int(state.images) for state in states] == list(range(0, 88, 8))
     assert [int(state.step) for state in states] == list(range(11))
     assert [float(each["resolution"]) for each in metrics] == [8] * 4 + [16] * 6
     assert [float(each["alpha"]) for each in metrics] == [1, 1, 1, 1, 0, 0.25, 0.5, 0.75, 1, 1]
@@ -245,7 +242,7 @@ def test_images_and_losses_are_continuous_where_the_resolution_doubles(history):
 
 def test_one_device_and_four_agree_in_mid_fade(history):
     states, metrics, *_ = history
-    step = parallel.pmap_step(stylegan.make_train_step(CERTAIN, 1.0, growing.phases(CERTAIN)[1]))
+    step = parallel.pmap_step(stylegan.make_train_step(CERTAIN, growing.phases(CERTAIN)[1], 1.0))
     four, four_metrics = jax.device_get(step(parallel.replicate(states[6]), {}, parallel.put(batch_of(6))))
     for name, value in metrics[6].items():
         np.testing.assert_allclose(four_metrics[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
@@ -260,7 +257,7 @@ def test_a_growing_run_resumes_in_mid_fade_to_the_last_bit(tmp_path, capsys):
 
     def train(workdir, *more, stage="stylegan", overrides=(*GROWING, "r1_interval=1", "run.keep_checkpoints=9")):
         where = ["--workdir", str(workdir), "--data_dir", str(tmp_path / "data"), "--dataset", "faces"]
-        return launch.main(stage, ["--config", "tiny", *where, *overrides, *more])
+        return train_command.main([stage, "--config", "tiny", *where, *overrides, *more])
 
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     assert train(whole) == 0
@@ -270,10 +267,10 @@ def test_a_growing_run_resumes_in_mid_fade_to_the_last_bit(tmp_path, capsys):
     for step in (6, 8):
         shutil.rmtree(resumed / "checkpoints" / str(step))
     with pytest.raises(CheckpointError, match="step 4: the networks still grow"):
-        checkpoint.load(resumed)
+        load(resumed)
     capsys.readouterr()
     assert train(resumed) == 0
-    assert "going on from 48 images" in capsys.readouterr().out
+    assert "resuming from 48 images" in capsys.readouterr().out
 
     lines = [[json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in (whole, resumed)]
     for line in [*lines[0], *lines[1]]:
@@ -281,7 +278,7 @@ def test_a_growing_run_resumes_in_mid_fade_to_the_last_bit(tmp_path, capsys):
     assert lines[0] == lines[1]
     seen = [(line["step"], line["images"], line["resolution"], line["alpha"]) for line in lines[0]]
     assert seen[1:5] == [(2, 32, 8.0, 1.0), (3, 40, 16.0, 0.0), (4, 48, 16.0, 0.25), (5, 56, 16.0, 0.5)]
-    jax.tree.map(np.testing.assert_array_equal, *(checkpoint.load(folder).model for folder in (whole, resumed)))
+    jax.tree.map(np.testing.assert_array_equal, *(load(folder).networks for folder in (whole, resumed)))
 
     grids = {}
     for file in (whole / "samples").iterdir():

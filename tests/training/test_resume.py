@@ -17,13 +17,12 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgan.checkpoints import training as checkpoint
-from jaxgan.checkpoints.training import Checkpoints
-from jaxgan.commands import train as launch
-from jaxgan.configs.presets import preset
-from jaxgan.data import prepare
+from jaxgan.checkpoints import Checkpoints, load
+from jaxgan.commands import prepare
+from jaxgan.commands import train as train_command
+from jaxgan.configs import preset
 from jaxgan.runtime import EXIT_PREEMPTED
-from jaxgan.training.run import init_state
+from jaxgan.training.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
 DATASET = "procedural"
@@ -46,7 +45,7 @@ def home(tmp_path_factory):
     drawn = ["--synthetic", "64", "--name", DATASET, "--data_dir", str(home / "data"), "--resolution", "8"]
     assert prepare.main([*drawn, "--test_fraction", "0.25"]) == 0
     for stage in EARLIER:
-        assert launch.main(stage, flags(home, stage, home / stage)) == 0
+        assert train_command.main([stage, *flags(home, stage, home / stage)]) == 0
     # compiled once; in a folder of their own, since a kill may leave an entry cut off
     shutil.copytree(os.environ["JAX_COMPILATION_CACHE_DIR"], home / "compiled")
     return home
@@ -84,12 +83,12 @@ def assert_same_run(home, stage, found):
     assert sorted(os.listdir(found / "samples")) == grids
     for name in grids:
         assert (found / "samples" / name).read_bytes() == (expected / "samples" / name).read_bytes()
-    earlier = checkpoint.load(home / EARLIER[stage][0]) if EARLIER[stage] else None
-    like = jax.eval_shape(lambda: init_state(stage, preset("tiny", stage), earlier))
+    earlier = load(home / EARLIER[stage][0]).networks if EARLIER[stage] else {}
+    like = jax.eval_shape(lambda: STAGES[stage].init(preset("tiny", stage), earlier))
     last = IMAGES // 8
     states = [Checkpoints(each).restore_state(last, like) for each in (found, expected)]
     jax.tree.map(np.testing.assert_array_equal, *states)
-    jax.tree.map(np.testing.assert_array_equal, *(checkpoint.load(each).model for each in (found, expected)))
+    jax.tree.map(np.testing.assert_array_equal, *(load(each).networks for each in (found, expected)))
 
 
 @pytest.mark.parametrize("stage", EARLIER)
@@ -120,9 +119,9 @@ def test_sigterm_saves_and_says_so(home, tmp_path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == EXIT_PREEMPTED
     step = Checkpoints(tmp_path).latest_step()
-    assert re.search(rf"SIGTERM at step {step}: saved; the same command goes on", errors)
+    assert re.search(rf"SIGTERM at step {step}: saved; the same command resumes", errors)
     assert 10 <= step == lines_of(tmp_path)[-1]["step"]
-    assert launch.main("stylegan", flags(home, "stylegan", tmp_path, f"run.total_images={step * 8 + 8}")) == 0
+    assert train_command.main(["stylegan", *flags(home, "stylegan", tmp_path, f"run.total_images={step * 8 + 8}")]) == 0
     assert Checkpoints(tmp_path).latest_step() == step + 1
 
 
@@ -153,7 +152,7 @@ def test_two_processes_train_as_one_with_all_devices(home, tmp_path, stage, port
         for name in one:  # sums in another order: Adam makes of the last bits a thousandth of a loss
             assert one[name] == pytest.approx(other[name], rel=5e-3, abs=5e-3), (name, one["step"])
     # what two processes have saved, one goes on from
-    assert launch.main(stage, flags(home, stage, tmp_path, f"run.total_images={IMAGES + 16}")) == 0
+    assert train_command.main([stage, *flags(home, stage, tmp_path, f"run.total_images={IMAGES + 16}")]) == 0
     assert lines_of(tmp_path)[-1]["images"] == IMAGES + 16
 
 

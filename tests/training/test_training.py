@@ -7,15 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.configs.presets import preset
-from jaxgan.configs.schema import override
-from jaxgan.configs.validation import validate
+from jaxgan.configs import override, preset, validate
 from jaxgan.errors import ConfigError
 from jaxgan.models.stylegan import Generator
-from jaxgan.training import discriminator, editor, inverter, parallel, stylegan
+from jaxgan.training import discriminator, inverter, parallel, stylegan
+from jaxgan.training.growing import phases
+from jaxgan.training.stages import STAGES
 from jaxgan.training.state import adam, moving_average, step_key
 
-MODULES = {"stylegan": stylegan, "inverter": inverter, "editor": editor}
 VARIANTS = {
     "naive": ("naive", "none"),
     "naive_image": ("naive", "image"),
@@ -44,21 +43,14 @@ def make_batch(config, seed=0):
 @pytest.fixture(scope="module")
 def earlier():
     """Variables of untrained earlier stages, as the inverter and the editor get them."""
-    made = stylegan.inference_variables(stylegan.init_state(preset("tiny", "stylegan")))
-    inverter_state = inverter.init_state(preset("tiny", "inverter"), made)
-    return {**made, "inverter": inverter.inference_variables(inverter_state)["inverter"]}
-
-
-def init(stage, config, earlier):
-    if stage == "inverter":
-        return inverter.init_state(config, earlier)
-    return MODULES[stage].init_state(config)
+    made = stylegan.export(stylegan.init_state(preset("tiny", "stylegan")))
+    return {**made, **inverter.export(inverter.init_state(preset("tiny", "inverter"), made))}
 
 
 def run(stage, config, earlier, devices, steps=2, r1_weight=1.0):
     devices = jax.local_devices()[:devices]
-    step = parallel.pmap_step(MODULES[stage].make_train_step(config, r1_weight), devices)
-    state, frozen = (parallel.replicate(tree, devices) for tree in (init(stage, config, earlier), earlier))
+    step = parallel.pmap_step(STAGES[stage].make_step(config, phases(config)[0], r1_weight), devices)
+    state, frozen = (parallel.replicate(tree, devices) for tree in (STAGES[stage].init(config, earlier), earlier))
     for seed in range(steps):
         state, metrics = step(state, frozen, parallel.put(make_batch(config, seed), devices))
     return state, metrics
@@ -68,7 +60,7 @@ def max_difference(a, b):
     return max(float(jnp.abs(x - y).max()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
 
 
-@pytest.fixture(scope="module", params=MODULES)
+@pytest.fixture(scope="module", params=STAGES)
 def stage_runs(request, earlier):
     """One stage, two steps of the same batches on one and on four devices."""
     stage = request.param
@@ -104,8 +96,8 @@ def test_replicas_stay_bit_equal(stage_runs):
 
 def test_a_step_trains_its_networks_and_counts(stage_runs, earlier):
     stage, config, (one, metrics), _ = stage_runs
-    fresh = init(stage, config, earlier)
-    assert int(one.step) == 2
+    fresh = STAGES[stage].init(config, earlier)
+    assert (int(one.step), int(one.images)) == (2, 16)
     for network in fresh.params:
         assert max_difference(fresh.params[network], one.params[network]) > 0
     assert all(np.isfinite(value) for value in metrics.values())
@@ -129,7 +121,7 @@ def test_each_variant_trains_with_its_terms(variant, earlier):
     np.testing.assert_allclose(metrics["loss"], rest + 0.05 * adversarial, rtol=1e-5)
     if variant == "naive":  # the second step had shuffled landmarks, hence no reconstruction
         assert float(metrics["pixel"]) == 0.0
-    assert max_difference(init("editor", config, earlier).params, jax.device_get(state.params)) > 0
+    assert max_difference(STAGES["editor"].init(config, earlier).params, jax.device_get(state.params)) > 0
 
 
 def test_impossible_variants_are_named():

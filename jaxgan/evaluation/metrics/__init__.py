@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable, Sequence
 
-from jaxgan.errors import DetectorError
+from jaxgan.errors import DetectorError, InputError
 from jaxgan.evaluation.edits import Edits
 from jaxgan.evaluation.measurement import Measurement, NotApplicable
 from jaxgan.evaluation.metrics import distribution, hausdorff, head, identity, latents, nme, reconstruction, truth
@@ -26,7 +26,7 @@ def parse_metrics(text: str) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     unknown = [name for name in names if name not in METRICS]
     if unknown:
-        raise ValueError(f"unknown metric {', '.join(map(repr, unknown))}; known: {', '.join(METRICS)}")
+        raise InputError(f"unknown metric {', '.join(map(repr, unknown))}; known: {', '.join(METRICS)}")
     return names
 
 

@@ -1,4 +1,4 @@
-"""Networks of metrics as functions of uint8 images, from files that `python -m jaxgan.convert` wrote."""
+"""Networks of metrics as functions of uint8 images, from folders that `jaxgan convert` wrote."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,13 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.evaluation.edits import in_chunks
-from jaxgan.importers.facenet import load_facenet
-from jaxgan.importers.inception import load_inception
-from jaxgan.importers.lpips import load_lpips
 from jaxgan.models.features.facenet import face_embeddings
 from jaxgan.models.features.inception import inception_features
 from jaxgan.models.features.lpips import lpips_distance
-from jaxgan.training.state import to_float
+from jaxgan.models.features.weights import load_features
+from jaxgan.models.pipeline import to_float
 
 Network = Callable[..., np.ndarray]
 
@@ -31,16 +29,16 @@ def _in_chunks(name: str, network: Callable[..., jax.Array]) -> Network:
 
 def inception_network(path: str | Path) -> Network:
     """Images uint8 [N, R, R, 3] to pool3 features float32 [N, 2048]."""
-    return _in_chunks("inception", partial(inception_features, load_inception(path)))
+    return _in_chunks("inception", partial(inception_features, load_features("inception", path)))
 
 
 def facenet_network(path: str | Path) -> Network:
     """Faces uint8 [N, S, S, 3] to embeddings float32 [N, 512] of unit length, pixels scaled as facenet-pytorch does."""
-    params = load_facenet(path)
+    params = load_features("facenet", path)
     return _in_chunks("facenet", lambda faces: face_embeddings(params, (faces.astype(jnp.float32) - 127.5) / 128.0))
 
 
 def lpips_network(path: str | Path) -> Network:
     """Two sets of images uint8 [N, R, R, 3] to their distances float32 [N]."""
-    params = load_lpips(path)
+    params = load_features("lpips", path)
     return _in_chunks("lpips", lambda a, b: lpips_distance(params, to_float(a), to_float(b)))
