@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jaxgan.commands import prepare
+from jaxgan.commands import evaluate, prepare
 from jaxgan.commands import train as train_command
 from jaxgan.data.tfrecords import dataset_folder
 
