@@ -184,8 +184,8 @@ def with_network(loaded, perceptual):
 def test_a_perceptual_network_without_weights_is_named(loaded, portraits, tmp_path):
     with pytest.raises(ValueError, match="needs VGG16.*give Editor.load perceptual=PerceptualConfig"):
         with_network(loaded, None).invert(portraits, steps=1)
-    nowhere = PerceptualConfig(vgg16_weights=str(tmp_path / "none.npz"))
-    with pytest.raises(FileNotFoundError, match="none.npz.*jaxgan.convert vgg16.*give Editor.load"):
+    nowhere = PerceptualConfig(vgg16_weights=str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError, match="none.*jaxgan convert vgg16.*give Editor.load"):
         with_network(loaded, nowhere).invert(portraits, steps=1)
     bare = Loaded(0, "inverter", loaded.config, {"inverter": loaded.networks["inverter"], "generator": None})
     with pytest.raises(ValueError, match="needs the StyleGAN's discriminator.*network='none'"):

@@ -154,7 +154,7 @@ class PerceptualConfig:
 
     network: Literal["vgg16", "discriminator", "none"] = "vgg16"  # "discriminator": the frozen StyleGAN discriminator
     weight: float = 5e-5  # of the mean squared error of features; 5e-5 is for VGG16 relu4_3 on [0, 255] images
-    vgg16_weights: str = ""  # .npz written by `python -m jaxgan.convert vgg16`
+    vgg16_weights: str = ""  # folder written by `jaxgan convert vgg16`
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def validate(config: Config) -> Config:
     needs_features = isinstance(config, InverterConfig) or (isinstance(config, EditorConfig) and config.cycle != "latent")
     if needs_features and config.perceptual.network == "vgg16" and not config.perceptual.vgg16_weights:
         raise ConfigError(
-            "perceptual.network=vgg16 needs perceptual.vgg16_weights, a file written by `python -m jaxgan.convert vgg16`; "
+            "perceptual.network=vgg16 needs perceptual.vgg16_weights, a folder written by `jaxgan convert vgg16`; "
             "choose perceptual.network=discriminator or none to train without"
         )
     return config

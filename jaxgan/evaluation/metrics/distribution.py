@@ -76,7 +76,7 @@ def measure_inception(edits: Edits) -> Measurement:
     """
     inception = edits.instruments.inception
     if inception is None:
-        raise NotApplicable("needs Inception's weights: --inception FILE, written by python -m jaxgan.convert inception")
+        raise NotApplicable("needs Inception's weights: --inception FILE, written by `jaxgan convert inception`")
 
     def features(row: str) -> np.ndarray:
         folder = edits.instruments.cache if row in KNOWN else None
