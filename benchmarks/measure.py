@@ -11,8 +11,7 @@ import numpy as np
 from jaxgan.training.run import MODULES, frozen_variables, init_state
 
 from jaxgan.checkpoints.training import Loaded
-from jaxgan.configs.presets import preset
-from jaxgan.configs.schema import Config, GrowingConfig, PerceptualConfig, override
+from jaxgan.configs import Config, GrowingConfig, PerceptualConfig, override, preset
 from jaxgan.faces import portraits as synthetic
 from jaxgan.training import parallel
 

@@ -12,7 +12,7 @@ import numpy as np
 from bench_measure import BATCH, Args, Step, configs, judged, portraits, table, timed, training_batch
 from jaxgan.training.run import MODULES, init_state
 
-from jaxgan.configs.schema import AugmentConfig
+from jaxgan.configs import AugmentConfig
 from jaxgan.models.landmarks import CURVES, draw_landmarks
 from jaxgan.models.stylegan import Generator
 

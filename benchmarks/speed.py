@@ -32,7 +32,7 @@ from bench_peers import landmarks, peer
 from jaxgan.training.run import MODULES, init_state
 
 from jaxgan import Editor
-from jaxgan.configs.presets import PRESETS
+from jaxgan.configs import PRESETS
 from jaxgan.data.batches import array_batches, record_batches
 from jaxgan.models.stylegan import Generator
 

@@ -12,8 +12,8 @@ import numpy as np
 from jaxgan import checkpoints
 from jaxgan.configs import Config, EncoderConfig, GeneratorConfig, PerceptualConfig, TrunkConfig
 from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
-from jaxgan.data.framing import Framing
-from jaxgan.data.images import resample, square_box
+from jaxgan.data.crops import Crop, Framing, largest_square
+from jaxgan.data.landmarks import NUM_LANDMARKS
 from jaxgan.errors import InputError
 from jaxgan.inversion import make_inversion
 from jaxgan.models import pipeline
@@ -62,7 +62,7 @@ class Editor:
       stage: "stylegan", "inverter" or "editor": what was loaded.
       step: Training steps of the checkpoint.
       config: Its configuration.
-      framing: How its training portraits were cropped, if that is known; see jaxgan.data.framing.
+      framing: How its training portraits were cropped, if that is known; see jaxgan.data.crops.
       resolution: Side R in pixels of everything that goes through the networks.
       num_layers: Style layers L.
 
@@ -135,7 +135,7 @@ class Editor:
           FileNotFoundError: with steps, the weight file of the perceptual network is missing.
         """
         self._require("inverter")
-        prepared, _, _ = self._prepare(images)
+        prepared, _ = self._prepare(images)
         return self._latents(prepared, None, steps, learning_rate, encoder_weight)
 
     def diffuse(
@@ -164,7 +164,7 @@ class Editor:
         side = self.resolution
         box = [round(share * side) for share in FFHQ_FACE] if box is None else box
         left, top, right, bottom = as_box(box, side)
-        (inside, _, _), (outside, _, _) = self._prepare(targets, "target"), self._prepare(contexts, "context")
+        (inside, _), (outside, _) = self._prepare(targets, "target"), self._prepare(contexts, "context")
         if len(inside) != len(outside) and 1 not in (len(inside), len(outside)):
             raise InputError(f"{len(inside)} targets and {len(outside)} contexts; give as many, or a single one of either")
         mask = np.zeros((side, side, 1), np.uint8)
@@ -305,26 +305,20 @@ class Editor:
     def _prepare_edit(self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images uint8 [N, R, R, 3] and keypoints float32 [N, 68, 2] in their pixels."""
         self._require("encoder")
-        prepared, offsets, scales = self._prepare(images)
-        moved = (as_keypoints(keypoints, len(prepared)) - offsets[:, None, :]) * scales[:, None, None]
-        return prepared, moved.astype(np.float32)
+        prepared, crops = self._prepare(images)
+        points = zip(as_keypoints(keypoints, len(prepared)), crops, strict=True)
+        moved = np.array([crop.move(each, self.resolution) for each, crop in points], np.float32)
+        return prepared, moved.reshape(-1, NUM_LANDMARKS, 2)
 
     def _require(self, network: str) -> None:
         if network not in self._networks:
             raise InputError(f"this checkpoint is of the {self.stage} stage and holds no {network}")
 
-    def _prepare(
-        self, images: np.ndarray | Sequence[np.ndarray], name: str = "image"
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Images uint8 [N, R, R, 3]; for keypoints, the crop's corner (x, y) [N, 2] and the scale [N]."""
-        made = [self._prepare_one(image) for image in as_portraits(images, name)]
-        squares = np.array([square for square, _, _ in made], np.uint8)
-        squares = squares.reshape(-1, self.resolution, self.resolution, 3)
-        offsets = np.array([offset for _, offset, _ in made], np.float32).reshape(-1, 2)
-        return squares, offsets, np.array([scale for _, _, scale in made], np.float32)
-
-    def _prepare_one(self, image: np.ndarray) -> tuple[np.ndarray, tuple[int, int], float]:
-        height, width, _ = image.shape
-        box = square_box(width, height)
-        square = resample(image, self.resolution, self.resolution, box=box)
-        return square, box[:2], self.resolution / min(height, width)
+    def _prepare(self, images: np.ndarray | Sequence[np.ndarray], name: str = "image") -> tuple[np.ndarray, list[Crop]]:
+        """Images uint8 [N, R, R, 3], and how they were cropped."""
+        made, side = [], self.resolution
+        for image in as_portraits(images, name):
+            crop = largest_square(image.shape[1], image.shape[0])
+            made.append((crop.apply(image, side), crop))
+        squares = np.array([square for square, _ in made], np.uint8).reshape(-1, side, side, 3)
+        return squares, [crop for _, crop in made]

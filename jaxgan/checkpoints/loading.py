@@ -8,7 +8,7 @@ from jaxgan import storage
 from jaxgan.checkpoints import export
 from jaxgan.checkpoints.training import FOLDER, Checkpoints
 from jaxgan.configs import Config
-from jaxgan.data.framing import Framing
+from jaxgan.data.crops import Framing
 from jaxgan.errors import CheckpointError
 from jaxgan.training.stages import stage_of
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxgan.commands import train
-from jaxgan.configs.presets import PRESETS
+from jaxgan.configs import PRESETS
 from jaxgan.evaluation.table1 import VARIANTS
 
 

@@ -22,9 +22,9 @@ from jaxgan.checkpoints import DEFAULT, shipped
 from jaxgan.commands.main import command
 from jaxgan.configs import PerceptualConfig
 from jaxgan.data.arrays import as_real
+from jaxgan.data.crops import Crop, Framing, framed, largest_square
 from jaxgan.data.detection import DEFAULT_DETECTOR, DETECTORS, detect_landmarks
-from jaxgan.data.framing import Framing, frame
-from jaxgan.data.images import decode_image, encode_png, fit_square, one_line, read_file, read_image, resample, square_box
+from jaxgan.data.images import decode_image, encode_png, one_line, read_file, read_image
 from jaxgan.data.landmarks import NUM_LANDMARKS
 from jaxgan.data.sources import open_source
 from jaxgan.editor import Editor
@@ -117,7 +117,7 @@ def target_keypoints(path: str | Path, resolution: int, detect: Detect, framing:
     found = detect([image])[0]
     if found is None:
         raise InputError(f"{path}: no face found in the target picture")
-    return (frame(image, found, framing, resolution) if framing else fit_square(image, found, resolution))[1]
+    return _crop(image, found, framing).move(found, resolution)
 
 
 def square(image: np.ndarray, resolution: int, detect: Detect, framing: Framing | None = None) -> np.ndarray:
@@ -130,11 +130,14 @@ def square(image: np.ndarray, resolution: int, detect: Detect, framing: Framing 
     """
     height, width = image.shape[:2]
     keypoints = None if height == width and not framing else detect([image])[0]
-    if framing:
-        if keypoints is None:
-            raise InputError("no face found")
-        return frame(image, keypoints, framing, resolution)[0]
-    return resample(image, resolution, resolution, box=square_box(width, height, keypoints))
+    if framing and keypoints is None:
+        raise InputError("no face found")
+    return _crop(image, keypoints, framing).apply(image, resolution)
+
+
+def _crop(image: np.ndarray, keypoints: np.ndarray | None, framing: Framing | None) -> Crop:
+    height, width = image.shape[:2]
+    return framed(width, height, keypoints, framing) if framing else largest_square(width, height, keypoints)
 
 
 def _edit_batch(

@@ -10,7 +10,7 @@ import jax
 from jaxgan.checkpoints import Checkpoints, export, load
 from jaxgan.commands.main import command
 from jaxgan.data.batches import load_split
-from jaxgan.data.framing import measure
+from jaxgan.data.crops import measure_framing
 from jaxgan.errors import InputError
 from jaxgan.training.stages import STAGES
 
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         framing = None if loaded.framing is None else dataclasses.asdict(loaded.framing)
         if args.dataset:
             _, keypoints, _ = load_split(args.data_dir, args.dataset, "train")
-            framing = dataclasses.asdict(measure(keypoints, loaded.config.generator.resolution))
+            framing = dataclasses.asdict(measure_framing(keypoints, loaded.config.generator.resolution))
         options = {"half": args.half, "framing": framing, "max_file_bytes": largest}
         export.write_networks(args.out, loaded.step, loaded.config, loaded.networks, **options)
         stored = "half precision" if args.half else "full precision"

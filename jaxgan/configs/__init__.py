@@ -1,8 +1,8 @@
 """Configurations of the three training stages, their presets, and overriding any field."""
 
+from jaxgan.configs.overrides import from_dict, override, to_dict
 from jaxgan.configs.presets import PRESETS, preset
 from jaxgan.configs.schema import (
-    STAGES,
     AdamConfig,
     AugmentConfig,
     Config,
@@ -16,10 +16,6 @@ from jaxgan.configs.schema import (
     RunConfig,
     StyleGANConfig,
     TrunkConfig,
-    from_dict,
-    override,
-    stage_of,
     style_layers,
-    to_dict,
 )
 from jaxgan.configs.validation import validate

@@ -1,6 +1,7 @@
 """Whether the fields of a configuration fit together."""
 
-from jaxgan.configs.schema import AdamConfig, Config, EditorConfig, GrowingConfig, InverterConfig, StyleGANConfig, to_dict
+from jaxgan.configs.overrides import to_dict
+from jaxgan.configs.schema import AdamConfig, Config, EditorConfig, GrowingConfig, InverterConfig, StyleGANConfig
 from jaxgan.errors import ConfigError
 
 

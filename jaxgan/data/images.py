@@ -1,7 +1,6 @@
 """Image files to RGB arrays, and square crops resampled with the landmarks kept in place."""
 
 import io
-import math
 import threading
 import warnings
 from pathlib import Path
@@ -190,45 +189,3 @@ def enlarge(image: np.ndarray, side: int) -> np.ndarray:
     if width * height * factor**2 > MAX_PIXELS:
         raise ImageError(f"too narrow: {width}x{height} px")
     return resample(image, round(width * factor), round(height * factor))
-
-
-def square_box(width: int, height: int, keypoints: np.ndarray | None = None) -> tuple[int, int, int, int]:
-    """The largest square of an image: (left, top, right, bottom) in pixels.
-
-    The square lies in the centre, moved along the longer side as far as it takes to hold all keypoints [N, 2]. If
-    they span more than the square, they are centred in it as far as the image reaches.
-    """
-    side = min(width, height)
-    corner = []
-    for axis, length in enumerate((width, height)):
-        start = (length - side) // 2
-        if keypoints is not None:
-            low, high = float(keypoints[:, axis].min()), float(keypoints[:, axis].max())
-            if high - low <= side:
-                start = min(max(start, math.ceil(high - side)), math.floor(low))
-            else:
-                start = round((low + high - side) / 2)
-        corner.append(min(max(start, 0), length - side))
-    left, top = corner
-    return left, top, left + side, top + side
-
-
-def fit_square(
-    image: np.ndarray, keypoints: np.ndarray, resolution: int, filter: str = "lanczos"
-) -> tuple[np.ndarray, np.ndarray]:
-    """Crops a portrait to its largest square (see square_box) and resamples it.
-
-    Args:
-        image: uint8 [H, W, 3].
-        keypoints: float32 [68, 2], in pixels of the image.
-        resolution: Side of the result in pixels.
-        filter: A key of FILTERS.
-
-    Returns:
-        uint8 [resolution, resolution, 3] and float32 [68, 2], the keypoints in pixels of the result.
-    """
-    height, width = image.shape[:2]
-    box = square_box(width, height, keypoints)
-    scale = resolution / (box[2] - box[0])
-    moved = (keypoints - np.asarray(box[:2], np.float32)) * np.float32(scale)
-    return resample(image, resolution, resolution, filter, box), moved.astype(np.float32)

@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from jaxgan.data.crops import largest_square
 from jaxgan.data.detection import Detector, load_detector
-from jaxgan.data.images import decode_image, encode_png, fit_square
+from jaxgan.data.images import decode_image, encode_png
 from jaxgan.data.sources import Source, open_source
 from jaxgan.data.summary import Outcome, Summary
 from jaxgan.data.tfrecords import Record, dataset_folder, import_tensorflow, write_dataset
@@ -159,7 +160,9 @@ def _prepare(source: Source, file: str, detect: Detector, resolution: int, filte
         faces = detect(image)
         if not faces:
             return Outcome(file, rejection="no face found")
-        small, keypoints = fit_square(image, faces[0], resolution, filter)
+        height, width = image.shape[:2]
+        crop = largest_square(width, height, faces[0])
+        small, keypoints = crop.apply(image, resolution, filter), crop.move(faces[0], resolution)
         note = f"several faces, the largest kept: {len(faces)}" if len(faces) > 1 else ""
         record = Record(file, encode_png(small), keypoints)
         return Outcome(file, record, note=note, enlarged=min(image.shape[:2]) < resolution)

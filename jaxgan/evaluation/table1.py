@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jaxgan.configs.schema import EditorConfig
+from jaxgan.configs import EditorConfig
 from jaxgan.evaluation.metrics.distribution import small_sample
 from jaxgan.evaluation.pairs import COPY_SOURCE, COPY_TARGET, INVERSION, MANIPULATED, NEAREST, RANDOM, REAL, RECONSTRUCTION
 from jaxgan.evaluation.report import Report, Table, number

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.configs.schema import GeneratorConfig
+from jaxgan.configs import GeneratorConfig
 from jaxgan.models.stylegan import Generator
 
 

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.configs.schema import EncoderConfig, GeneratorConfig
+from jaxgan.configs import EncoderConfig, GeneratorConfig
 from jaxgan.models.inverter import Inverter, Trunk, batch_norm
 from jaxgan.models.landmarks import Landmarks
 from jaxgan.models.layers import EqualizedDense, LayerwiseDense, leaky_relu

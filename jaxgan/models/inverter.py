@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.configs.schema import GeneratorConfig, TrunkConfig
+from jaxgan.configs import GeneratorConfig, TrunkConfig
 from jaxgan.models.layers import EqualizedDense, conv2d, downscale2d, leaky_relu
 from jaxgan.runtime import AXIS
 

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.configs.schema import DiscriminatorConfig, GeneratorConfig, style_layers
+from jaxgan.configs import DiscriminatorConfig, GeneratorConfig, style_layers
 from jaxgan.models.layers import (
     EqualizedConv,
     EqualizedDense,

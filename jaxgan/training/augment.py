@@ -6,7 +6,7 @@ Real and generated images go through the same random changes, so the generator d
 import jax
 import jax.numpy as jnp
 
-from jaxgan.configs.schema import AugmentConfig
+from jaxgan.configs import AugmentConfig
 
 
 def augment(config: AugmentConfig, keys: jax.Array, images: jax.Array) -> jax.Array:

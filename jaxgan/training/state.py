@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgan.configs.schema import AdamConfig, RunConfig
+from jaxgan.configs import AdamConfig, RunConfig
 from jaxgan.training import parallel
 
 PyTree = Any

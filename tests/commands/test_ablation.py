@@ -3,8 +3,7 @@
 import pytest
 
 from jaxgan.commands import ablation
-from jaxgan.configs.schema import EditorConfig, override
-from jaxgan.configs.validation import validate
+from jaxgan.configs import EditorConfig, override, validate
 from jaxgan.evaluation.table1 import VARIANTS, variant
 
 FLAGS = ["--config", "tiny", "--inverter", "inv", "--data_dir", "data", "--dataset", "faces"]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from jaxgan.commands import edit
-from jaxgan.configs.schema import PerceptualConfig
+from jaxgan.configs import PerceptualConfig
 from jaxgan.data.images import read_image
 
 R = 32

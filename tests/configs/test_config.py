@@ -5,18 +5,28 @@ import json
 
 import pytest
 
-from jaxgan.configs.presets import PRESETS, preset
-from jaxgan.configs.schema import STAGES, EditorConfig, InverterConfig, StyleGANConfig, from_dict, override, stage_of, to_dict
-from jaxgan.configs.validation import validate
+from jaxgan.configs import (
+    PRESETS,
+    EditorConfig,
+    InverterConfig,
+    StyleGANConfig,
+    from_dict,
+    override,
+    preset,
+    to_dict,
+    validate,
+)
 from jaxgan.errors import ConfigError
+from jaxgan.training import stages as training_stages
 
+STAGES = {name: stage.config for name, stage in training_stages.STAGES.items()}
 EVERY = [(name, stage) for name in PRESETS for stage in STAGES]
 
 
 @pytest.mark.parametrize("name, stage", EVERY)
 def test_every_preset_survives_json(name, stage):
     config = preset(name, stage)
-    assert type(config) is STAGES[stage] and stage_of(config) == stage
+    assert type(config) is STAGES[stage] and training_stages.stage_of(config).name == stage
     text = json.dumps(to_dict(config))
     assert from_dict(STAGES[stage], json.loads(text)) == config
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from jaxgan import Editor
 from jaxgan.commands import edit
+from jaxgan.data.crops import largest_square
 from jaxgan.data import images, prepare
 from jaxgan.errors import DetectorError
 from jaxgan.data.tfrecords import dataset_folder
@@ -88,7 +89,9 @@ def test_files_beyond_all_bounds_are_not_read(folder, monkeypatch):
 
 def test_a_long_thin_picture_is_cropped():
     image = images.decode_image(encoded((20_000, 16)))
-    small, moved = images.fit_square(image, np.full((68, 2), 8, np.float32), 8)
+    points = np.full((68, 2), 8, np.float32)
+    crop = largest_square(20_000, 16, points)
+    small, moved = crop.apply(image, 8), crop.move(points, 8)
     assert image.shape == (16, 20_000, 3) and small.shape == (8, 8, 3)
     np.testing.assert_array_equal(moved, np.tile(np.float32([0, 4]), (68, 1)))  # no further left than it takes
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxgan.data.crops import Crop, largest_square
 from jaxgan.data import images
 
 
@@ -162,25 +163,27 @@ def test_enlarge():
         ([(99.9, 5), (95, 25)], (80, 0, 100, 20)),
     ],
 )
-def test_square_box(points, box):
+def test_the_largest_square_holds_the_points(points, box):
     points = np.array(points, np.float32)
-    assert images.square_box(100, 20, points) == box
     left, top, right, bottom = box
-    assert images.square_box(20, 100, points[:, ::-1]) == (top, left, bottom, right)
+    assert right - left == bottom - top
+    assert largest_square(100, 20, points) == Crop(left, top, right - left)
+    assert largest_square(20, 100, points[:, ::-1]) == Crop(top, left, right - left)
 
 
-def test_square_box_without_keypoints_is_central():
-    assert images.square_box(100, 20) == (40, 0, 60, 20)
-    assert images.square_box(20, 20) == (0, 0, 20, 20)
+def test_the_largest_square_without_keypoints_is_central():
+    assert largest_square(100, 20) == Crop(40, 0, 20)
+    assert largest_square(20, 20) == Crop(0, 0, 20)
 
 
 @pytest.mark.parametrize("height, width, resolution", [(96, 160, 32), (160, 96, 32), (96, 96, 32), (40, 50, 64)])
-def test_fit_square_keeps_keypoints_on_their_pixels(height, width, resolution):
+def test_a_crop_keeps_keypoints_on_their_pixels(height, width, resolution):
     image = np.zeros((height, width, 3), np.uint8)
     image[10:16, 20:28] = 255  # centre at (24, 13)
     corners = np.array([(16, 5), (16, 21), (32, 5), (32, 21)], np.float32)  # about the same centre
     keypoints = np.tile(corners, (17, 1))
-    small, moved = images.fit_square(image, keypoints, resolution)
+    crop = largest_square(width, height, keypoints)
+    small, moved = crop.apply(image, resolution), crop.move(keypoints, resolution)
     assert small.shape == (resolution, resolution, 3) and small.dtype == np.uint8
     assert moved.dtype == np.float32 and moved.shape == (68, 2)
     weight = small[..., 0].astype(float)

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.spatial import ConvexHull
 
-from jaxgan.configs.schema import STAGES, from_dict, override, to_dict
-from jaxgan.data.images import FILTERS, enlarge, fit_square, resample, square_box
+from jaxgan.configs import from_dict, override, to_dict
+from jaxgan.data.crops import largest_square
+from jaxgan.data.images import FILTERS, enlarge, resample
 from jaxgan.data.landmarks import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, mirror_images, mirror_keypoints
 from jaxgan.errors import ConfigError
 from jaxgan.models.landmarks import CURVES, draw_landmarks
+from jaxgan.training import stages as training_stages
 
 # Derandomised: the same inputs in every run. Drawing is compiled once for R and BATCH.
 few, many = (settings(derandomize=True, deadline=None, database=None, max_examples=count) for count in (40, 150))
@@ -132,8 +134,9 @@ def test_filters_without_negative_weights_make_no_new_extremes(image, new_height
 @many
 @given(sides, sides, keypoints(reach=100))
 def test_the_square_lies_in_the_image_and_holds_what_it_can(height, width, points):
-    left, top, right, bottom = square_box(width, height, points)
-    assert right - left == bottom - top == min(height, width)
+    crop = largest_square(width, height, points)
+    left, top, right, bottom = crop.left, crop.top, crop.left + crop.side, crop.top + crop.side
+    assert crop.side == min(height, width)
     assert 0 <= left and right <= width and 0 <= top and bottom <= height
     for low, high, length, values in ((left, right, width, points[:, 0]), (top, bottom, height, points[:, 1])):
         if values.min() >= 0 and values.max() <= length and np.ceil(values.max()) - np.floor(values.min()) <= high - low:
@@ -147,7 +150,9 @@ def test_a_bright_dot_lands_where_its_keypoint_says(data, height, width, resolut
     image = np.zeros((height, width, 3), np.uint8)
     image[row : row + 3, column : column + 3] = 255
     dot = np.float32([column + 1.5, row + 1.5])
-    small, moved = fit_square(image, np.tile(dot, (68, 1)), resolution, filter)
+    points = np.tile(dot, (68, 1))
+    crop = largest_square(width, height, points)
+    small, moved = crop.apply(image, resolution, filter), crop.move(points, resolution)
     weight = np.where(small[..., 0] > small.max() / 2, small[..., 0].astype(float), 0)
     y, x = np.mgrid[:resolution, :resolution] + 0.5
     centre = np.array([(x * weight).sum(), (y * weight).sum()]) / weight.sum()
@@ -178,6 +183,7 @@ def values_of(hint: typing.Any) -> st.SearchStrategy:
     return {int: st.integers(), float: floats, bool: st.booleans(), str: st.text(), type(None): st.none()}[hint]
 
 
+STAGES = {name: stage.config for name, stage in training_stages.STAGES.items()}
 FIELDS = {stage: leaves(kind) for stage, kind in STAGES.items()}
 stages = st.sampled_from(sorted(STAGES))
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from jaxgan.configs.schema import DiscriminatorConfig, GeneratorConfig, StyleGANConfig
+from jaxgan.configs import DiscriminatorConfig, GeneratorConfig, StyleGANConfig
 from jaxgan.models.stylegan import feature_maps
 
 

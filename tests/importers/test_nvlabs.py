@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from helpers.nvlabs_files import as_tuple, random_networks, write
 
-from jaxgan.configs.validation import validate
+from jaxgan.configs import validate
 from jaxgan.importers.nvlabs import convert_stylegan
 from jaxgan.models.pipeline import generate
 from jaxgan.models.stylegan import Discriminator, Generator

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from jaxgan.training.run import MODULES
 
-from jaxgan.configs.presets import preset
-from jaxgan.configs.schema import override, to_dict
+from jaxgan.configs import override, preset, to_dict
 from jaxgan.data.batches import array_batches
 from jaxgan.faces.portraits import portraits
 from jaxgan.training import inverter, parallel, stylegan

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.configs.presets import preset
-from jaxgan.configs.schema import EncoderConfig, GeneratorConfig, TrunkConfig
+from jaxgan.configs import EncoderConfig, GeneratorConfig, TrunkConfig, preset
 from jaxgan.models.encoder import Encoder
 from jaxgan.models.inverter import AXIS, ConvNorm, Inverter, ResidualBlock, Trunk, batch_norm
 from jaxgan.models.landmarks import Landmarks, landmarks_from_keypoints

@@ -5,9 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.configs.presets import preset
-from jaxgan.configs.schema import DiscriminatorConfig, override
-from jaxgan.configs.validation import validate
+from jaxgan.configs import DiscriminatorConfig, override, preset, validate
 from jaxgan.models.landmarks import landmarks_from_keypoints
 from jaxgan.models.stylegan import Discriminator, LandmarkEmbedding
 from jaxgan.training import discriminator, editor, inverter, parallel, stylegan

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.configs.presets import preset
-from jaxgan.configs.schema import DiscriminatorConfig, GeneratorConfig
+from jaxgan.configs import DiscriminatorConfig, GeneratorConfig, preset
 from jaxgan.models.stylegan import Discriminator, Generator, Mapping, StyledLayer, feature_maps, truncate
 
 TINY = preset("tiny", "stylegan").generator

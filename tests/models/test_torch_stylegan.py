@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxgan import losses
-from jaxgan.configs.presets import preset
+from jaxgan.configs import preset
 from jaxgan.models.stylegan import Discriminator, Generator
 
 torch = pytest.importorskip("torch")

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.configs.schema import AugmentConfig, StyleGANConfig, override
-from jaxgan.configs.validation import validate
+from jaxgan.configs import AugmentConfig, StyleGANConfig, override, validate
 from jaxgan.errors import ConfigError
 from jaxgan.training.augment import augment
 
