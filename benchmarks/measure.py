@@ -8,12 +8,13 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxgan.training.run import MODULES, frozen_variables, init_state
 
-from jaxgan.checkpoints.training import Loaded
+from jaxgan.checkpoints import Loaded
 from jaxgan.configs import Config, GrowingConfig, PerceptualConfig, override, preset
 from jaxgan.faces import portraits as synthetic
 from jaxgan.training import parallel
+from jaxgan.training.growing import phases
+from jaxgan.training.stages import STAGES, Networks
 
 BATCH = 16  # images a call outside of training
 PAUSE = 0.3  # seconds; threads of another library wait actively for some time after its call
@@ -73,10 +74,10 @@ def configs(args: Args) -> dict[str, Config]:
 def checkpoints(made: dict[str, Config]) -> dict[str, Loaded]:
     """What the checkpoint of each stage would hold before its first step."""
     found: dict[str, Loaded] = {}
-    earlier = None
+    networks: Networks = {}
     for stage, config in made.items():
-        model = MODULES[stage].inference_variables(init_state(stage, config, earlier))
-        found[stage] = earlier = Loaded(0, stage, config, model, frozen_variables(stage, earlier))
+        networks = {**networks, **STAGES[stage].export(STAGES[stage].init(config, networks))}
+        found[stage] = Loaded(0, stage, config, networks)
     return found
 
 
@@ -91,15 +92,17 @@ def training_batch(config: Config) -> dict[str, np.ndarray]:
 
 
 class Step:
-    """A compiled training step; each call goes on from the state of the one before."""
+    """A compiled training step; each call continues from the state of the one before."""
 
     def __init__(self, stage: str, config: Config, earlier: Loaded | None, r1: bool):
         weight = 0.5 * config.r1_gamma * config.r1_interval if r1 else 0.0
-        self.state = parallel.replicate(init_state(stage, config, earlier))
-        self.frozen = parallel.replicate(frozen_variables(stage, earlier))
+        networks = earlier.networks if earlier else {}
+        self.state = parallel.replicate(STAGES[stage].init(config, networks))
+        self.frozen = parallel.replicate(networks)
         self.batch = parallel.put(training_batch(config))
         started = time.perf_counter()
-        lowered = parallel.pmap_step(MODULES[stage].make_train_step(config, weight)).lower(self.state, self.frozen, self.batch)
+        step = STAGES[stage].make_step(config, phases(config)[0], weight)
+        lowered = parallel.pmap_step(step).lower(self.state, self.frozen, self.batch)
         traced = time.perf_counter()
         self.step = lowered.compile()
         self.trace_seconds, self.compile_seconds = traced - started, time.perf_counter() - traced

@@ -1,6 +1,6 @@
 """Networks against the originals' recorded outputs and against plain PyTorch: errors and times in one table.
 
-    python tests/bench_parity.py [--repeats 5]
+    python benchmarks/parity.py [--repeats 5]
 
 Needs the parity fixtures in ../shared. Errors are in standard deviations of the expected output. Times are medians of single
 calls on the same input, compilation excluded, with all threads that either framework takes. PyTorch's columns are left out
@@ -8,16 +8,20 @@ where it is not installed.
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))  # for the fixtures that tests have as well
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from helpers.idinvert import FIXTURES as IDINVERT
+from helpers.idinvert import states
 from helpers.reference import drawn_state, fixture_arrays
-from test_idinvert import FIXTURES as IDINVERT
-from test_idinvert import states
 
 from jaxgan.evaluation.metrics.frechet import distance, fit
 from jaxgan.importers.facenet import facenet_params
@@ -50,7 +54,7 @@ def nhwc(images: np.ndarray) -> np.ndarray:
 def rows() -> list[Row]:
     """All networks of the fixtures with their weights drawn again."""
     generator_state, encoder_state = states()
-    config, model, frozen = convert_idinvert(generator_state, encoder_state, "generator", "encoder")
+    config, networks = convert_idinvert(generator_state, encoder_state, "generator", "encoder")
     with np.load(IDINVERT / "expected.npz") as archive:
         known = {name: archive[name] for name in archive.files}
     generator, inverter = Generator(config.generator), Inverter(config.trunk, config.generator)
@@ -81,11 +85,11 @@ def rows() -> list[Row]:
     vgg_state = {f"features.{name}": value for name, value in drawn_state("vgg16_features").items()}
     z, w, wplus = known["z"], known["wplus_before_truncation"], known["wplus"]
     return [
-        Row("idinvert mapping", mapping, frozen, z, "mapping", generator_state, z, w),
-        Row("idinvert truncation", truncation, frozen, w, "truncate", generator_state, w, wplus),
-        Row("idinvert synthesis", synthesis, frozen, wplus, "synthesis", generator_state, wplus, known["synthesis"]),
+        Row("idinvert mapping", mapping, networks, z, "mapping", generator_state, z, w),
+        Row("idinvert truncation", truncation, networks, w, "truncate", generator_state, w, wplus),
+        Row("idinvert synthesis", synthesis, networks, wplus, "synthesis", generator_state, wplus, known["synthesis"]),
         Row(
-            "idinvert encoder", encoder, model["inverter"], nhwc(known["image"]),
+            "idinvert encoder", encoder, networks["inverter"], nhwc(known["image"]),
             "encoder", encoder_state, known["image"], known["code"],
         ),
         Row(
@@ -124,7 +128,7 @@ def peer(row: Row, repeats: int) -> tuple[np.ndarray, float] | None:
     """PyTorch's result and seconds."""
     try:
         import torch
-        import torch_networks
+        from helpers import torch_networks
     except ImportError:
         return None
     state = {name: torch.from_numpy(np.array(value)) for name, value in row.state.items()}

@@ -9,12 +9,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from bench_measure import BATCH, Args, Step, configs, judged, portraits, table, timed, training_batch
-from jaxgan.training.run import MODULES, init_state
+from measure import BATCH, Args, Step, configs, judged, portraits, table, timed, training_batch
 
 from jaxgan.configs import AugmentConfig
 from jaxgan.models.landmarks import CURVES, draw_landmarks
 from jaxgan.models.stylegan import Generator
+from jaxgan.training import stylegan
 
 
 def landmarks(args: Args) -> None:
@@ -61,7 +61,7 @@ def peer(args: Args) -> None:
     "fused" computes rescaling convolutions as one of 4x4, "channels last" is PyTorch's memory format of that name.
     """
     import torch
-    import torch_stylegan
+    from helpers import torch_stylegan
 
     config = dataclasses.replace(configs(args)["stylegan"], augment=AugmentConfig())
     device = "cuda" if jax.default_backend() == "gpu" and torch.cuda.is_available() else "cpu"
@@ -70,7 +70,7 @@ def peer(args: Args) -> None:
     weight, batch = 0.5 * config.r1_gamma, config.run.batch_size
     images = torch.from_numpy(training_batch(config)["image"].transpose(0, 3, 1, 2).copy()).to(device)
     z = np.random.default_rng(0).standard_normal((BATCH, config.generator.latent_size), np.float32)
-    variables = MODULES["stylegan"].inference_variables(init_state("stylegan", config, None))["generator"]
+    variables = stylegan.export(stylegan.init_state(config))["generator"]
     latents, render = jnp.asarray(z), jax.jit(Generator(config.generator).apply)
     every_step = dataclasses.replace(config, r1_interval=1)
     training: dict[str, Callable[[], Any]] = {"ours": Step("stylegan", every_step, None, True)}

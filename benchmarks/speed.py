@@ -1,6 +1,6 @@
 """Speed of everything: training, synthesis, editing, data, evaluation, compilation; beside peers in the same run.
 
-    python tests/bench_speed.py [SUBCOMMAND ...] [--preset small] [--repeats 5] [--dtype float32]
+    python benchmarks/speed.py [SUBCOMMAND ...] [--preset small] [--repeats 5] [--dtype float32]
 
 Each subcommand runs in a process of its own, so that the peak of memory is its own, and prints a Markdown table. Times are
 medians of repeats after two calls that warm up, until results are there; what is compared takes turns. Networks have the
@@ -20,21 +20,21 @@ import time
 from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # eval.py is no part of the package
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))  # for the peers that tests have as well
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # leaves memory to PyTorch, and shows the peak
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from bench_measure import BATCH, Args, Step, checkpoints, configs, judged, portraits, report, table, timed
-from bench_peers import landmarks, peer
-from jaxgan.training.run import MODULES, init_state
+from measure import BATCH, Args, Step, checkpoints, configs, judged, portraits, report, table, timed
+from peers import landmarks, peer
 
 from jaxgan import Editor
 from jaxgan.configs import PRESETS
 from jaxgan.data.batches import array_batches, record_batches
 from jaxgan.models.stylegan import Generator
+from jaxgan.training import stylegan
 
 STEPS = 20  # of optimised inversion
 PAIRS = 16  # of the evaluation
@@ -95,7 +95,7 @@ def synthesis(args: Args) -> None:
     """The generator with its fixed noise, from w, and from z through the mapping."""
     config = configs(args)["stylegan"]
     generator = Generator(config.generator)
-    variables = MODULES["stylegan"].inference_variables(init_state("stylegan", config, None))["generator"]
+    variables = stylegan.export(stylegan.init_state(config))["generator"]
     z = jax.random.normal(jax.random.key(0), (BATCH, config.generator.latent_size), jnp.float32)
     w = generator.apply(variables, z, method="map")
     from_w, from_z = jax.jit(partial(generator.apply, method="synthesize")), jax.jit(generator.apply)
@@ -131,7 +131,7 @@ def pipeline(args: Args) -> None:
     """Batches with targets, from records and from arrays, against the fastest training step."""
     config = configs(args)["editor"]
     side, batch, count = config.generator.resolution, config.run.batch_size, 40
-    prepare = ["jaxgan.data.prepare", "--synthetic", "256", "--name", "bench", "--data_dir", str(args.scratch)]
+    prepare = ["jaxgan", "prepare", "--synthetic", "256", "--name", "bench", "--data_dir", str(args.scratch)]
     subprocess.run([sys.executable, "-m", *prepare, "--resolution", str(side)], check=True, capture_output=True)
     images, keypoints, _ = portraits(256, side)
     _, fastest = training_speeds(args)
@@ -147,7 +147,7 @@ def pipeline(args: Args) -> None:
 
 def evaluation(args: Args) -> None:
     """The offline metrics on few pairs, each from pictures not measured before; networks whose weights are cached only."""
-    import eval as evaluate
+    from jaxgan.commands import evaluate
     from jaxgan.errors import DetectorError
     from jaxgan.evaluation.edits import make_edits
     from jaxgan.evaluation.measurement import NotApplicable

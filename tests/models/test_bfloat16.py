@@ -1,14 +1,15 @@
-"""Short trainings with bfloat16 activations come to the losses of float32 ones, within what another seed changes."""
+"""Short runs with bfloat16 activations come to the losses of float32 ones, within what another seed changes."""
 
 import jax
 import numpy as np
 import pytest
-from jaxgan.training.run import MODULES
 
 from jaxgan.configs import override, preset, to_dict
 from jaxgan.data.batches import array_batches
 from jaxgan.faces.portraits import portraits
 from jaxgan.training import inverter, parallel, stylegan
+from jaxgan.training.growing import phases
+from jaxgan.training.stages import STAGES
 
 SEEDS, STEPS = range(5), 30
 
@@ -33,20 +34,20 @@ def data():
 
 @pytest.fixture(scope="module")
 def earlier():
-    made = stylegan.inference_variables(stylegan.init_state(preset("tiny", "stylegan")))
-    return {**made, "inverter": inverter.inference_variables(inverter.init_state(preset("tiny", "inverter"), made))["inverter"]}
+    made = stylegan.export(stylegan.init_state(preset("tiny", "stylegan")))
+    return {**made, **inverter.export(inverter.init_state(preset("tiny", "inverter"), made))}
 
 
 def initial_states(stage, config):
     """A state for each seed, on the host; parameters are float32 in either case."""
     with jax.disable_jit():  # compiling for each seed takes longer
-        return [jax.device_get(MODULES[stage].init_state(override(config, [f"run.seed={seed}"]))) for seed in SEEDS]
+        return [jax.device_get(STAGES[stage].init(override(config, [f"run.seed={seed}"]), {})) for seed in SEEDS]
 
 
 def losses(stage, config, states, data, earlier):
     """Mean of each metric over the second half of a short training, for each seed of parameters and data."""
     devices = jax.local_devices()[:1]
-    step = parallel.pmap_step(MODULES[stage].make_train_step(config, 1.0), devices)
+    step = parallel.pmap_step(STAGES[stage].make_step(config, phases(config)[0], 1.0), devices)
     frozen, means = parallel.replicate(earlier, devices), []
     for seed, state in zip(SEEDS, states, strict=True):
         state, seen = parallel.replicate(state, devices), []

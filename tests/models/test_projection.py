@@ -9,6 +9,7 @@ from jaxgan.configs import DiscriminatorConfig, override, preset, validate
 from jaxgan.models.landmarks import landmarks_from_keypoints
 from jaxgan.models.stylegan import Discriminator, LandmarkEmbedding
 from jaxgan.training import discriminator, editor, inverter, parallel, stylegan
+from jaxgan.training.growing import phases
 
 CONFIG = validate(override(preset("tiny", "editor"), ["discriminator.condition=projection", "mismatched_share=0.5"]))
 CRITIC, BATCH, R = Discriminator(CONFIG.discriminator), 4, 8
@@ -95,8 +96,8 @@ def test_r1_is_of_the_portrait_alone(params):
 
 def test_the_editor_trains_with_it():
     def earlier():
-        made = stylegan.inference_variables(stylegan.init_state(preset("tiny", "stylegan")))
-        return {**made, **inverter.inference_variables(inverter.init_state(preset("tiny", "inverter"), made))}
+        made = stylegan.export(stylegan.init_state(preset("tiny", "stylegan")))
+        return {**made, **inverter.export(inverter.init_state(preset("tiny", "inverter"), made))}
 
     frozen = randomly(jax.eval_shape(earlier), np.abs)  # positive, as variances are
     rng, size = np.random.default_rng(0), CONFIG.run.batch_size
@@ -107,7 +108,7 @@ def test_the_editor_trains_with_it():
     }
     fresh = jax.jit(editor.init_state, static_argnums=0)(CONFIG)
     devices = jax.local_devices()[:1]
-    step = parallel.pmap_step(editor.make_train_step(CONFIG, 1.0), devices)
+    step = parallel.pmap_step(editor.make_train_step(CONFIG, phases(CONFIG)[0], 1.0), devices)
     placed = parallel.replicate(fresh, devices), parallel.replicate(frozen, devices), parallel.put(batch, devices)
     state, metrics = step(*placed)
     assert all(np.isfinite(value) for value in metrics.values()) and metrics["r1"] > 0

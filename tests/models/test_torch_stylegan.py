@@ -12,7 +12,7 @@ from jaxgan.configs import preset
 from jaxgan.models.stylegan import Discriminator, Generator
 
 torch = pytest.importorskip("torch")
-peer = pytest.importorskip("torch_stylegan")
+peer = pytest.importorskip("helpers.torch_stylegan")
 
 CONFIG = preset("tiny", "stylegan")
 
