@@ -1,14 +1,6 @@
 """Training of the editor: an encoder of latent shifts and a landmark-conditional discriminator; the rest is frozen.
 
-The variants of the report's Table 1 are encoder.kind and cycle:
-
-| row | encoder.kind | cycle |
-|---|---|---|
-| naive | naive | none |
-| naive + image cycle | naive | image |
-| latent difference + image cycle | latent_difference | image |
-| keypoint + latent cycle | keypoint | latent |
-| latent difference + latent cycle (the full model) | latent_difference | latent |
+The variants of the report's Table 1 are encoder.kind and cycle (docs/paper.md, evaluation/table1.py).
 """
 
 from collections.abc import Callable
