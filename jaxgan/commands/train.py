@@ -41,8 +41,11 @@ DURATIONS = {"run.total_images", "run.tick_images", "run.sample_images", "run.ch
 def main(argv: Sequence[str] | None = None) -> int:
     """Trains the stage that the first argument names, and returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(f"usage: jaxgan train {{{','.join(STAGES)}}} ...\n\njaxgan train STAGE --help lists the flags of a stage.")
+        return 0
     if not arguments or arguments[0] not in STAGES:
-        raise InputError(f"the first argument is the stage: {', '.join(STAGES)}")
+        raise InputError(f"the first argument is the stage, {', '.join(STAGES)}; got {(arguments or ['nothing'])[0]!r}")
     stage = STAGES[arguments[0]]
     args = _parse(stage, arguments[1:])
     join_hosts(args.coordinator, args.processes, args.process)
@@ -106,7 +109,7 @@ class Saved:
         if args.export and storage.is_stored(args.export):
             self._exported = export.read(args.export)
             if not isinstance(self._exported.config, stage.config):
-                raise CheckpointError(f"{args.export} is not a {stage.name} run; choose another --export")
+                raise CheckpointError(f"{args.export} holds no run of the {stage.name}; choose another --export")
 
     def previous(self) -> Loaded | None:
         """The networks that the stage starts from: of the flag, or as a run that is resumed has kept them.

@@ -143,7 +143,7 @@ def test_the_command_writes_networks_or_the_whole_state(home, tmp_path, capsys):
         ("stylegan", ["r1_gamma=3"], {}, "r1_gamma is 10.0 there and 3.0 here"),
         ("stylegan", ["--minutes", "0"], {}, "--minutes must be positive"),
         ("inverter", [], {"where": "new", "earlier": False}, "give its folder as --stylegan"),
-        ("inverter", ["--export", "STYLEGAN"], {"where": "new"}, "is not a inverter run; choose another --export"),
+        ("inverter", ["--export", "STYLEGAN"], {"where": "new"}, "holds no run of the inverter; choose another --export"),
         ("editor", ["--inverter", "STYLEGAN"], {"where": "new"}, "is a stylegan run; training the editor starts from inverter"),
         ("stylegan", ["generator.resolution=16"], {"where": "new"}, "has 8 px, not 16 px"),
     ],
