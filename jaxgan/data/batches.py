@@ -51,8 +51,8 @@ def dataset_info(data_dir: str | Path, name: str, resolution: int | None = None)
     """Describes a prepared dataset.
 
     Raises:
-        DatasetError: There is no such dataset, jaxgan.data.prepare did not write it, or it has another resolution
-            than the one asked for.
+      DatasetError: There is no such dataset, jaxgan.data.prepare did not write it, or it has another resolution
+          than the one asked for.
     """
     info = open_dataset(data_dir, name).info
     try:
@@ -71,16 +71,16 @@ def load_split(
     """Loads a split into memory, in the fixed order it has on disk.
 
     Args:
-        data_dir: Folder of the datasets.
-        name: Name of the dataset.
-        split: "train" or "test".
-        limit: Loads only the first records.
+      data_dir: Folder of the datasets.
+      name: Name of the dataset.
+      split: "train" or "test".
+      limit: Loads only the first records.
 
     Returns:
-        Images uint8 [N, R, R, 3], keypoints float32 [N, 68, 2] and the N file names.
+      Images uint8 [N, R, R, 3], keypoints float32 [N, 68, 2] and the N file names.
 
     Raises:
-        DatasetError: There is no such dataset or split.
+      DatasetError: There is no such dataset or split.
     """
     records, decode = _open_split(data_dir, name, split)
     rows = list(_read(records.take(-1 if limit is None else limit).map(decode), _where(data_dir, name)))
@@ -104,21 +104,21 @@ def record_batches(
     """Endless batches from a prepared dataset, read by tf.data.
 
     Args:
-        data_dir: Folder of the datasets.
-        name: Name of the dataset.
-        split: "train" or "test".
-        batch_size: Portraits in a batch of this process.
-        seed: Decides the stream.
-        start_step: Goes on as a stream from 0 would after this many batches. Skipping reads at most one epoch,
-            and decodes nothing.
-        mirror: Mirrors every other portrait, and every other target, on average.
-        targets: Adds target_keypoints.
-        process_index: Which of the processes this is.
-        process_count: How many processes share the stream.
+      data_dir: Folder of the datasets.
+      name: Name of the dataset.
+      split: "train" or "test".
+      batch_size: Portraits in a batch of this process.
+      seed: Decides the stream.
+      start_step: Goes on as a stream from 0 would after this many batches. Skipping reads at most one epoch,
+          and decodes nothing.
+      mirror: Mirrors every other portrait, and every other target, on average.
+      targets: Adds target_keypoints.
+      process_index: Which of the processes this is.
+      process_count: How many processes share the stream.
 
     Raises:
-        DatasetError: There is no such dataset or split.
-        ValueError: A number is out of range.
+      DatasetError: There is no such dataset or split.
+      ValueError: A number is out of range.
     """
     draws = _Draws(seed, batch_size, start_step, process_index, process_count)
     records, decode = _open_split(data_dir, name, split)
@@ -165,7 +165,7 @@ def array_batches(
     It starts at any step at once.
 
     Raises:
-        ValueError: The arrays do not fit each other or a number is out of range.
+      ValueError: The arrays do not fit each other or a number is out of range.
     """
     draws = _Draws(seed, batch_size, start_step, process_index, process_count)
     count = len(images)

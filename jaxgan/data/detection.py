@@ -27,8 +27,8 @@ def load_detector(name: str) -> Detector:
     """Loads a detector, once in a process: a key of DETECTORS. It may be called from several threads at once.
 
     Raises:
-        DetectorError: The name is unknown, its package is not installed, or its weights are not there and cannot be
-            fetched.
+      DetectorError: The name is unknown, its package is not installed, or its weights are not there and cannot be
+          fetched.
     """
     if name not in DETECTORS:
         raise DetectorError(f"unknown detector {name!r}: choose from {', '.join(DETECTORS)}")
@@ -48,15 +48,15 @@ def detect_landmarks(images: Sequence[np.ndarray], detector: str, workers: int |
     """Finds the landmarks of the largest face in each image.
 
     Args:
-        images: N arrays uint8 [H, W, 3], or one uint8 [N, H, W, 3].
-        detector: A key of DETECTORS.
-        workers: Threads; by default one for each CPU core.
+      images: N arrays uint8 [H, W, 3], or one uint8 [N, H, W, 3].
+      detector: A key of DETECTORS.
+      workers: Threads; by default one for each CPU core.
 
     Returns:
-        For each image float32 [68, 2] in its pixels, or None where no face was found.
+      For each image float32 [68, 2] in its pixels, or None where no face was found.
 
     Raises:
-        DetectorError: See load_detector.
+      DetectorError: See load_detector.
     """
     detect = load_detector(detector)
 

@@ -35,8 +35,8 @@ def decode_image(data: bytes) -> np.ndarray:
     frame is taken.
 
     Raises:
-        ImageError: The bytes are no image, are damaged, or have fewer than MIN_SIDE pixels a side or more than
-            MAX_PIXELS in all.
+      ImageError: The bytes are no image, are damaged, or have fewer than MIN_SIDE pixels a side or more than
+          MAX_PIXELS in all.
     """
     if not data:
         raise ImageError("unreadable: empty file")
@@ -64,8 +64,8 @@ def open_file(path: str | Path) -> BinaryIO:
     """Opens a file that is to hold an image.
 
     Raises:
-        ImageError: It is no regular file.
-        OSError: It cannot be opened.
+      ImageError: It is no regular file.
+      OSError: It cannot be opened.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
@@ -77,7 +77,7 @@ def read_limited(file: BinaryIO) -> bytes:
     """The content of an open file.
 
     Raises:
-        ImageError: It has more than MAX_FILE_BYTES.
+      ImageError: It has more than MAX_FILE_BYTES.
     """
     data = file.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
@@ -95,8 +95,8 @@ def read_image(path: str | Path) -> np.ndarray:
     """Reads an image file to uint8 [H, W, 3], RGB; see decode_image.
 
     Raises:
-        ImageError: The file is no usable image; the message names it.
-        OSError: The file cannot be read.
+      ImageError: The file is no usable image; the message names it.
+      OSError: The file cannot be read.
     """
     try:
         return decode_image(read_file(path))
@@ -182,7 +182,7 @@ def enlarge(image: np.ndarray, side: int) -> np.ndarray:
     """Enlarges uint8 [H, W, 3] until its shorter side has `side` pixels; larger images come back as they are.
 
     Raises:
-        ImageError: The enlarged image would have more than MAX_PIXELS.
+      ImageError: The enlarged image would have more than MAX_PIXELS.
     """
     height, width = image.shape[:2]
     factor = max(1.0, side / min(width, height))

@@ -91,7 +91,7 @@ class Packed:
         """As in Dataset: images uint8 [N, R, R, 3], keypoints float32 [N, 68, 2].
 
         Raises:
-            DatasetError: There is no such split.
+          DatasetError: There is no such split.
         """
         rows = self._rows(split)[:limit]
         images, offsets = self._images, self._offsets
@@ -102,7 +102,7 @@ class Packed:
         """Names of the portraits of a split, in its order.
 
         Raises:
-            DatasetError: There is no such split.
+          DatasetError: There is no such split.
         """
         rows = self._rows(split)
         return self._files[rows.start : rows.stop]

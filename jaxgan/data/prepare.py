@@ -55,20 +55,20 @@ def prepare_images(
     """Prepares a dataset from the image files of a folder or ZIP archive.
 
     Args:
-        images: Folder (searched with its subfolders) or ZIP archive.
-        name: Name of the dataset: letters, digits and underscores.
-        data_dir: Folder of the datasets.
-        resolution: Side R of the stored images in pixels, a power of two from 8 on.
-        detector: A key of detection.DETECTORS; finds landmarks at the resolution of the source.
-        filter: A key of images.FILTERS; resamples the largest square around the landmarks to R.
-        test_fraction: Expected share of the images in the test split, in [0, 1).
-        workers: Threads that decode and detect; by default one for each CPU core.
-        limit: Tries only the first images, by name.
-        overwrite: Replaces a dataset of this name.
+      images: Folder (searched with its subfolders) or ZIP archive.
+      name: Name of the dataset: letters, digits and underscores.
+      data_dir: Folder of the datasets.
+      resolution: Side R of the stored images in pixels, a power of two from 8 on.
+      detector: A key of detection.DETECTORS; finds landmarks at the resolution of the source.
+      filter: A key of images.FILTERS; resamples the largest square around the landmarks to R.
+      test_fraction: Expected share of the images in the test split, in [0, 1).
+      workers: Threads that decode and detect; by default one for each CPU core.
+      limit: Tries only the first images, by name.
+      overwrite: Replaces a dataset of this name.
 
     Raises:
-        SourceError, DetectorError: The images or the detector cannot be opened.
-        DatasetError: There is a dataset of this name already, an argument is out of range or no image was accepted.
+      SourceError, DetectorError: The images or the detector cannot be opened.
+      DatasetError: There is a dataset of this name already, an argument is out of range or no image was accepted.
     """
     _check(name, resolution, test_fraction)
     with _new_dataset(data_dir, name, overwrite) as folder:

@@ -22,8 +22,8 @@ class Source(NamedTuple):
         """The content of one of the files.
 
         Raises:
-            ImageError: The file is too large or no regular file.
-            OSError, zipfile.BadZipFile, RuntimeError: It is damaged, encrypted or not to be read.
+          ImageError: The file is too large or no regular file.
+          OSError, zipfile.BadZipFile, RuntimeError: It is damaged, encrypted or not to be read.
         """
         with self.open(file) as opened:
             return read_limited(opened)
@@ -35,7 +35,7 @@ def open_source(path: str | Path) -> Source:
     Hidden files and files without the extension of an image are counted, not listed.
 
     Raises:
-        SourceError: The path is missing, is neither folder nor ZIP archive, or holds no image file.
+      SourceError: The path is missing, is neither folder nor ZIP archive, or holds no image file.
     """
     path = Path(path)
     if path.is_dir():

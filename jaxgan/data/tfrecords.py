@@ -31,7 +31,7 @@ def import_tensorflow() -> tuple[Any, Any]:
     """Imports (tensorflow, tensorflow_datasets), leaving every GPU to JAX.
 
     Raises:
-        DatasetError: One of them is not installed.
+      DatasetError: One of them is not installed.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # of no use to reading records, and announced at each start
     try:
@@ -59,14 +59,14 @@ def write_dataset(
     """Writes a dataset. Equal records give equal files, whatever order they come in.
 
     Args:
-        data_dir: Folder in which the dataset's folder is made.
-        name: Name of the dataset.
-        resolution: Side R of the images in pixels.
-        splits: The records of each split. They are read once, in turn; an empty split is left out.
-        metadata: Values for JSON, saved with the dataset. It is read after the records, so they may add to it.
+      data_dir: Folder in which the dataset's folder is made.
+      name: Name of the dataset.
+      resolution: Side R of the images in pixels.
+      splits: The records of each split. They are read once, in turn; an empty split is left out.
+      metadata: Values for JSON, saved with the dataset. It is read after the records, so they may add to it.
 
     Raises:
-        DatasetError: There is no record in any split.
+      DatasetError: There is no record in any split.
     """
     tf, tfds = import_tensorflow()
     filled = {split: records for split, each in splits.items() if (records := _unless_empty(each)) is not None}
@@ -137,7 +137,7 @@ def open_dataset(data_dir: str | Path, name: str) -> Any:
     """Opens a dataset written by write_dataset as a read-only tensorflow-datasets builder.
 
     Raises:
-        DatasetError: There is no such dataset; the message names those that are there.
+      DatasetError: There is no such dataset; the message names those that are there.
     """
     _, tfds = import_tensorflow()
     folder = dataset_folder(data_dir, name)
