@@ -1,4 +1,4 @@
-"""The whole chain on procedural portraits, small enough for two CPU cores: data, three trainings, evaluation.
+"""The whole chain on procedural portraits, small enough for two CPU cores: data, three training stages, evaluation.
 
     jaxgan demo [--out runs/demo]
 
@@ -23,7 +23,7 @@ RESOLUTION = 32
 SHOWN = 200  # test portraits that are measured
 METRICS = "truth,nme,head,reconstruction,latents"  # dlib's descriptors would take a minute, and know no drawn faces
 
-# Measured shares of the whole on 2 cores, for the time left: data, the three trainings, evaluation.
+# Measured shares of the whole on 2 cores, for the time left: data, the three stages, evaluation.
 SHARES = (0.03, 0.47, 0.23, 0.21, 0.06)
 
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the demo; returns its exit status."""
     parser = argparse.ArgumentParser(prog="jaxgan demo", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for everything it makes")
-    parser.add_argument("--config", default="demo", help="preset of the trainings (default: demo)")
+    parser.add_argument("--config", default="demo", help="preset of the training runs (default: demo)")
     args = parser.parse_args(argv)
     data_dir = str(args.out / "data")
     data = ["--data_dir", data_dir, "--dataset", DATASET]

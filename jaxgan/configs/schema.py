@@ -26,7 +26,7 @@ class GeneratorConfig:
     separate_w: bool = True  # each style layer has its own w (in-domain inversion), else one repeated w (StyleGAN)
     fmap_base: int = 16384  # feature maps at resolution r: min(fmap_base / r, fmap_max)
     fmap_max: int = 512  # most feature maps of any layer
-    noise: bool = True  # noise enters each style layer (StyleGAN); short trainings learn speckles from it before faces
+    noise: bool = True  # noise enters each style layer (StyleGAN); short runs learn speckles from it before faces
     tanh: bool = True  # image passes through tanh (in-domain inversion), else linear (StyleGAN)
     dtype: Dtype = "float32"  # type of activations; parameters and statistics stay float32
 
@@ -119,7 +119,7 @@ class GrowingConfig:
 
     start: int = 0  # pixels, a power of two >= 8 below the generator's resolution; 0: the full resolution throughout
     fade_images: int = 600_000  # over which a new resolution fades in
-    stable_images: int = 600_000  # between two fades; the last resolution goes on to run.total_images
+    stable_images: int = 600_000  # between two fades; the last resolution lasts to run.total_images
     batch_sizes: tuple[int, ...] = (128, 128, 64, 32, 16, 8, 4)  # images a step, over all devices
     learning_rates: tuple[float, ...] = (1e-3, 1e-3, 1e-3, 1e-3, 1.5e-3, 2e-3, 3e-3)
 

@@ -1,4 +1,4 @@
-"""What a training reads of a dataset, wherever it is kept."""
+"""What a training run reads of a dataset, wherever it is kept."""
 
 from collections.abc import Iterator
 from pathlib import Path

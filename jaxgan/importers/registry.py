@@ -80,7 +80,7 @@ WEIGHTS = {
 
 
 def fetch(name: str, cache: str | Path | None = None) -> Path:
-    """Path of a file of WEIGHTS in the cache, downloaded if it is not there; a download cut short goes on where it stopped.
+    """Path of a file of WEIGHTS in the cache, downloaded if it is not there; an interrupted download is resumed.
 
     Args:
       cache: folder; None for `cache_folder`.
@@ -103,7 +103,7 @@ def fetch(name: str, cache: str | Path | None = None) -> Path:
     except (OSError, HTTPException) as error:
         said = f"HTTP {error.code} {error.reason}" if isinstance(error, urllib.error.HTTPError) else error
         reason = getattr(said, "reason", said)
-        raise WeightsError(f"{wanted.url}: {reason}; run again to go on, or put the file at {path}") from None
+        raise WeightsError(f"{wanted.url}: {reason}; run again to resume, or put the file at {path}") from None
     digest = _check(part, wanted, path)
     os.replace(part, path)
     print(f"{path}: licence {wanted.licence}")

@@ -13,7 +13,7 @@ def squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def measure(edits: Edits) -> Measurement:
-    """Distances of latents, as root mean squares over layers and coordinates but for the cycle's error, the training's term.
+    """Distances of latents, as root mean squares over layers and coordinates except the cycle's error, which is the training term.
 
     Those of the naive encoder, which does not start from the inverter's w, are measured against that w all the same.
     """
