@@ -76,7 +76,7 @@ def test_a_file_is_downloaded_once(server, tmp_path, capsys):
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_broken_download_goes_on_where_it_stopped(server, tmp_path, ranges):
     server.cut_at, server.ranges = 1_200_000, ranges
-    with pytest.raises(WeightsError, match="broke after 1,200,000 of 3,000,000 bytes; run again to go on"):
+    with pytest.raises(WeightsError, match="broke after 1,200,000 of 3,000,000 bytes; run again to resume"):
         fetch("file", tmp_path)
     assert not (tmp_path / "file.pth").exists() and (tmp_path / "file.pth.part").stat().st_size == 1_200_000
     server.cut_at = None

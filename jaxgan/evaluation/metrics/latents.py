@@ -13,9 +13,10 @@ def squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def measure(edits: Edits) -> Measurement:
-    """Distances of latents, as root mean squares over layers and coordinates except the cycle's error, which is the training term.
+    """Distances of latents, as root mean squares over layers and coordinates.
 
-    Those of the naive encoder, which does not start from the inverter's w, are measured against that w all the same.
+    The error of the cycle is the training term, a mean square. The naive encoder does not start from the inverter's w; its
+    latents are measured against that w all the same.
     """
     latents = edits.latents
     stages = {MANIPULATED: latents.edited, CYCLE: latents.cycle, INVERSION: latents.inverted}
