@@ -1,7 +1,7 @@
-"""What an editor makes of the pairs, once for all metrics."""
+"""What an editor makes of the pairs, computed once for all metrics."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,12 +13,12 @@ from jaxgan.errors import InputError
 from jaxgan.evaluation.measurement import Column, mean_column
 from jaxgan.evaluation.pairs import CYCLE, INVERSION, MANIPULATED, RANDOM, RECONSTRUCTION, Pairs, Row
 
-CHUNK = 64  # images handed to the editor at once
+CHUNK = 64  # images processed at once
 FAILURES = "A picture without a detected face scores the distance between its source's landmarks and its target's."
 
 
 class SupportsEdits(Protocol):
-    """What is asked of an editor; `jaxgan.Editor` is one. An inverter's has no edits: its stage is "inverter"."""
+    """What metrics need from an editor, such as `jaxgan.Editor`. One whose stage is "inverter" makes no edits."""
 
     stage: str
     resolution: int
@@ -35,44 +35,50 @@ class SupportsEdits(Protocol):
 
 @dataclass(frozen=True)
 class Instruments:
-    """What pictures are measured with. Networks whose weights are not at hand are None."""
+    """What pictures are measured with. A network without weights is None."""
 
     detect: Callable[[np.ndarray], list[np.ndarray | None]]  # images uint8 [N, R, R, 3] to landmarks [68, 2] or None
     inception: Callable[[np.ndarray], np.ndarray] | None = None  # images uint8 [N, R, R, 3] to pool3 features [N, 2048]
     facenet: Callable[[np.ndarray], np.ndarray] | None = None  # faces uint8 [N, S, S, 3] to embeddings [N, 512]
     lpips: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None  # two sets uint8 [N, R, R, 3] to distances [N]
-    cache: Path | None = None  # folder for the features of real pictures; None to work them out each time
+    cache: Path | None = None  # folder for the features of real pictures; None computes them every time
 
 
 @dataclass(frozen=True)
 class Latents:
-    """Latents float32 [N, L, latent] on an editor's way from portraits to manipulated ones and back."""
+    """Latents float32 [N, L, latent] on the way from portraits to manipulated ones and back."""
 
     inverted: np.ndarray  # w
-    edited: np.ndarray | None  # w + delta; None without an encoder of edits
-    cycle: np.ndarray | None  # after the edit back
-    average: np.ndarray  # [L, latent], of the generator
+    edited: np.ndarray | None  # w + delta; None for an inverter
+    cycle: np.ndarray | None  # after the edit back; None for an inverter
+    average: np.ndarray  # [L, latent], the generator's mean w
 
 
 @dataclass(frozen=True)
 class Edits:
-    """Pairs, all pictures that are made of them or compared with them, and what to measure them with."""
+    """Pairs, every picture made from them or compared with them, and the instruments to measure these."""
 
     editor: SupportsEdits
     pairs: Pairs
     rows: dict[str, Row]
     latents: Latents
     instruments: Instruments
-    images_per_second: float | None  # inverted, edited if it edits, rendered; without compilation, None for a single chunk
+    images_per_second: float | None  # inversion, edit and rendering, without compilation; None for a single chunk
 
     def detected(self, row: str) -> np.ndarray:
-        """Landmarks float32 [N, 68, 2] found in each picture of a row, NaN where no face was found."""
+        """Landmarks float32 [N, 68, 2] detected in each picture of a row; NaN if no face was found."""
         return self.rows[row].once("landmarks", self._detect)
 
     def aligned(self, row: str, what: str, size: int, describe: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """describe(faces uint8 [N, size, size, 3]) -> [N, ...] of a row's aligned faces, worked out once under a name.
+        """A description of a row's aligned faces, computed once under a name.
 
-        A face that is not found is cut out where its picture is known to have it, or else where the source's is.
+        A face that is not detected is cropped at its known landmarks or, if those are unknown, at the source's.
+
+        Args:
+          row: name of the row.
+          what: name under which the result is kept.
+          size: height and width of the faces, pixels.
+          describe: maps faces uint8 [N, size, size, 3] to the result [N, ...].
         """
 
         def measure(row: Row) -> np.ndarray:
@@ -88,10 +94,10 @@ class Edits:
         return np.stack([none if found is None else found for found in self.instruments.detect(row.images)])
 
     def scored(self, row: str) -> tuple[np.ndarray, np.ndarray]:
-        """Landmarks found in a row and landmarks wanted, float32 [N, 68, 2] each.
+        """Landmarks detected in a row and landmarks requested, float32 [N, 68, 2] each.
 
-        Where no face was found, the source's landmarks and the target's stand in, in every row, also where the source's own
-        were wanted: a failure costs as much as not to have edited.
+        If no face was found, the source's and the target's landmarks stand in, even in rows that request the source's own: a
+        failure costs as much as making no edit.
         """
         found = self.detected(row)
         missing = np.isnan(found)
@@ -101,15 +107,15 @@ class Edits:
         )
 
     def asked(self) -> list[str]:
-        """The rows of pictures that ought to have certain landmarks."""
+        """Names of the rows whose pictures should have certain landmarks."""
         return [name for name, row in self.rows.items() if row.keypoints is not None]
 
 
 def aligned_face(image: np.ndarray, keypoints: np.ndarray, size: int) -> np.ndarray:
-    """The face uint8 [size, size, 3], upright and centred by its landmarks [68, 2] as dlib's networks were trained."""
+    """The face uint8 [size, size, 3], made upright and centred by its landmarks [68, 2] as in the training of dlib's networks."""
     import dlib
 
-    # dlib counts pixel centres as integers and takes whole ones only
+    # dlib puts pixel centres at integers and accepts only whole coordinates
     points = [dlib.point(int(x), int(y)) for x, y in np.rint(keypoints - 0.5)]
     height, width = image.shape[:2]
     shape = dlib.full_object_detection(dlib.rectangle(0, 0, width - 1, height - 1), points)
@@ -117,36 +123,51 @@ def aligned_face(image: np.ndarray, keypoints: np.ndarray, size: int) -> np.ndar
 
 
 def undetected_column(edits: Edits) -> Column:
-    """Share of the outputs in which the detector finds no face."""
+    """Column of the share of pictures in which the detector finds no face."""
     samples = {row: np.isnan(edits.detected(row)[:, 0, 0]) for row in edits.asked()}
     return mean_column("undetected", "share of pictures in which no face is found", "lower", samples)
 
 
-def in_chunks(function: Callable[..., Any], description: str, *arrays: np.ndarray) -> Any:
-    """function of CHUNK rows of the arrays at a time, with a progress bar; its results joined."""
-    return np.concatenate([function(*(array[s] for array in arrays)) for s in _chunks(len(arrays[0]), description)])
+def in_chunks(function: Callable[..., Any], description: str, *arrays: np.ndarray, pad: bool = False) -> np.ndarray:
+    """Applies a function to CHUNK rows at a time and shows a progress bar.
 
+    Args:
+      function: maps as many arrays as are given, [n, ...] with n at most CHUNK, to a result [n, ...].
+      description: what the progress bar says.
+      *arrays: [N, ...] each.
+      pad: fills up a last, shorter chunk with zeros, so that one compiled program serves all chunks. A single chunk keeps
+        its size.
 
-def _chunks(count: int, description: str) -> Iterator[slice]:
+    Returns:
+      The concatenated results, [N, ...].
+    """
+    results, count = [], len(arrays[0])
     with tqdm(total=count, desc=description, unit="image") as bar:
-        for start in range(0, count, CHUNK):
-            yield slice(start, start + CHUNK)
-            bar.update(min(CHUNK, count - start))
+        for start in range(0, max(count, 1), CHUNK):  # no rows are one empty chunk, whose result has the right shape
+            rows = [array[start : start + CHUNK] for array in arrays]
+            size = len(rows[0])
+            if pad and start:
+                rows = [np.pad(each, [(0, CHUNK - size), *[(0, 0)] * (each.ndim - 1)]) for each in rows]
+            results.append(function(*rows)[:size])
+            bar.update(size)
+    return np.concatenate(results)
 
 
 def make_edits(editor: SupportsEdits, pairs: Pairs, instruments: Instruments) -> Edits:
-    """Inverts every source, edits it to its target's landmarks, back, and to its own; draws as many random samples.
+    """Inverts every source; edits it to its target's landmarks, back again, and to its own; draws as many random samples.
 
-    Of an inverter's checkpoint there are the inversions and samples alone.
+    An editor whose stage is "inverter" yields only inversions and samples.
 
     Raises:
-      ValueError: the portraits do not have the editor's resolution, or the checkpoint holds no inverter.
+      InputError: the portraits do not have the editor's resolution, or the checkpoint has no inverter.
     """
     if editor.stage == "stylegan":
-        raise InputError("this checkpoint is of the stylegan training and holds no inverter to measure")
+        raise InputError("a stylegan checkpoint has no inverter to measure")
     height, width = pairs.sources.shape[1:3]
     if (height, width) != (editor.resolution, editor.resolution):
-        raise InputError(f"the portraits are {width}x{height} px and the editor's {editor.resolution} px square")
+        raise InputError(
+            f"the portraits are {width}x{height} px, but the editor needs {editor.resolution}x{editor.resolution} px"
+        )
     edits = editor.stage == "editor"
     inverted: list[np.ndarray] = []
     shifted: list[np.ndarray] = []

@@ -7,6 +7,7 @@ from helpers.made_up import R, column, dataset, edits_of, face
 from jaxgan.evaluation.edits import aligned_face
 from jaxgan.evaluation.metrics import descriptors, distribution, frechet, identity, measure_all
 from jaxgan.evaluation.metrics.descriptors import dlib_descriptors
+from jaxgan.evaluation.metrics.features import cached
 from jaxgan.evaluation.metrics.kid import kernel_distance
 from jaxgan.evaluation.pairs import COPY_SOURCE, COPY_TARGET, INVERSION, MANIPULATED, NEAREST, RANDOM, REAL, RECONSTRUCTION
 
@@ -160,8 +161,8 @@ def test_features_of_real_pictures_are_kept(tmp_path):
 
     images = np.random.default_rng(0).integers(0, 256, (4, R, R, 3), np.uint8)
     others = images, images.copy(), images[:3], images[:, ::-1]
-    found = [distribution.cached(tmp_path, some, features) for some in others]
+    found = [cached(tmp_path, some, features) for some in others]
     assert calls == [4, 3, 4]  # other pictures and another number are measured anew
     np.testing.assert_array_equal(found[0], found[1])
-    distribution.cached(tmp_path / "another network", images, features)
+    cached(tmp_path / "another network", images, features)
     assert len(calls) == 4 and len([*tmp_path.glob("*.npy")]) == 3

@@ -87,7 +87,7 @@ def test_rows_do_not_depend_on_chunks(monkeypatch):
 def test_resolutions_must_agree():
     images, keypoints, files = dataset(2)
     pairs = make_pairs((images[:, :16, :16], keypoints, files), (images, keypoints), 0)
-    with pytest.raises(ValueError, match="the portraits are 16x16 px and the editor's 32 px"):
+    with pytest.raises(ValueError, match="the portraits are 16x16 px, but the editor needs 32x32 px"):
         make_edits(FakeEditor(), pairs, Instruments(list))
 
 
@@ -101,7 +101,7 @@ def test_an_inverter_alone_is_measured_too():
     measured = {c.name: c for m in measure_all(edits, ["nme", "head", "reconstruction", "latents"]) for c in m.columns}
     assert measured["mse"].values[INVERSION] > 0 and measured["from_w_avg"].values.keys() == {INVERSION}
     Inverter.stage = "stylegan"
-    with pytest.raises(ValueError, match="stylegan training and holds no inverter"):
+    with pytest.raises(ValueError, match="a stylegan checkpoint has no inverter"):
         edits_of(3, editor=Inverter())
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from jaxgan.evaluation.metrics.ssim import CHUNK, ssim
+from jaxgan.evaluation.edits import CHUNK
+from jaxgan.evaluation.metrics.ssim import ssim
 
 
 def by_scikit_image(a, b):

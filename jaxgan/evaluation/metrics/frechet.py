@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxgan.evaluation.metrics.feature_sets import checked
+from jaxgan.evaluation.metrics.features import checked
 
 
 class Gaussian(NamedTuple):

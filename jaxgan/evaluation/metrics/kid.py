@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxgan.evaluation.metrics.feature_sets import checked_pair
+from jaxgan.evaluation.metrics.features import checked_pair
 
 BLOCK = 1024  # rows of a kernel matrix held at once
 

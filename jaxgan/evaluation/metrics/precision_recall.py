@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jaxgan.evaluation.metrics.feature_sets import checked_pair
+from jaxgan.evaluation.metrics.features import checked_pair
 
 BLOCK = 1 << 24  # distances in a block, 128 MiB; two blocks are held at once
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxgan.evaluation.metrics.aspect import eye_aspect_errors, eye_aspect_ratios, mouth_aspect_errors, mouth_aspect_ratio
+from jaxgan.evaluation.metrics.head import eye_aspect_errors, eye_aspect_ratios, mouth_aspect_errors, mouth_aspect_ratio
 
 # Gaps of 4 and 2 over a width of 10: 0.3; 6 and 4 over 20: 0.25; 3, 6 and 3 over 8: 0.5.
 RIGHT_EYE = [(0, 0), (3, -2), (7, -1), (10, 0), (7, 1), (3, 2)]
