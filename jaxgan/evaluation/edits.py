@@ -112,7 +112,7 @@ class Edits:
 
 
 def aligned_face(image: np.ndarray, keypoints: np.ndarray, size: int) -> np.ndarray:
-    """The face uint8 [size, size, 3], made upright and centred by its landmarks [68, 2] as in the training of dlib's networks."""
+    """The face uint8 [size, size, 3], upright and centred by its landmarks [68, 2] as dlib's networks were trained on."""
     import dlib
 
     # dlib puts pixel centres at integers and accepts only whole coordinates

@@ -1,4 +1,4 @@
-"""The report's Figure 2: a grid of sources edited to targets, by one editor or by several."""
+"""Figure 2 of the report: a grid of sources edited to targets, by one editor or several."""
 
 import textwrap
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from jaxgan.evaluation.pairs import Pairs
 from jaxgan.models.landmarks import draw_landmarks
 
 FIGURE = "figure.png"
-SIDE = 6  # sources along the top and targets down the side, at most
-CELL = 128  # pixels; least width of a cell
+SIDE = 6  # maximum number of sources along the top and of targets down the side
+CELL = 128  # pixels; minimum width of a cell
 GAP = 2  # white pixels between cells
-LETTER = 6  # pixels; width of one, so that names stay in their cells
+LETTER = 6  # pixels; width of a letter, by which names are wrapped to their cells
 
 
 def tile(cells: np.ndarray) -> np.ndarray:
-    """One picture uint8 of cells uint8 [rows, columns, R, R, 3], enlarged by nearest neighbour to 128 px or more."""
+    """One uint8 picture of cells uint8 [rows, columns, R, R, 3], enlarged to at least 128 px by nearest neighbour."""
     rows, columns, resolution = cells.shape[:3]
     factor = max(1, -(-CELL // resolution))
     step = resolution * factor + GAP
@@ -31,10 +31,14 @@ def tile(cells: np.ndarray) -> np.ndarray:
 
 
 def grid(editors: Mapping[str, SupportsEdits], pairs: Pairs) -> np.ndarray:
-    """The figure: sources along the top; down the side each target's landmark image, with a line of edits for each editor.
+    """Draws sources along the top and, down the side, the landmark image of each target beside a line of edits per editor.
 
-    The lines of several editors have their names written at the left. Targets are other portraits than the sources where there
-    are enough.
+    Args:
+      editors: editors by name; the names of several are written to the left of their lines.
+      pairs: the first portraits are the sources and the last the targets, so the two are disjoint if there are enough.
+
+    Returns:
+      The picture, uint8 [H, W, 3].
     """
     count, resolution = len(pairs.sources), pairs.sources.shape[1]
     side = min(SIDE, count)

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs no other file."""
+"""A report as a self-contained HTML page."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ img { max-width: 100%; image-rendering: pixelated; }
 
 
 class SupportsTable(Protocol):
-    """What is read of a table; see `jaxgan.metrics.report.Table`."""
+    """The parts of `jaxgan.evaluation.report.Table` that a page shows."""
 
     title: str
     cells: list[list[str]]
@@ -35,7 +35,7 @@ def page(
     tables: Sequence[SupportsTable],
     pictures: Mapping[str, np.ndarray],
 ) -> str:
-    """The page: setup, notes, tables, and pictures uint8 [H, W, 3] by name. Cells between ** are set in bold."""
+    """A page of setup, notes, pictures uint8 [H, W, 3] by name, and tables, in which cells between ** are bold."""
     facts = "".join(f"<li>{escape(str(name))}: {escape(str(value))}</li>" for name, value in setup.items())
     body = [f"<h1>{escape(title)}</h1>", f"<ul>{facts}</ul>", _list(notes)]
     for name, picture in pictures.items():

@@ -1,4 +1,4 @@
-"""What a metric gives back: columns of the results tables, and remarks."""
+"""What a metric returns: columns of the results tables, and notes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,26 +9,26 @@ import numpy as np
 
 RESAMPLES = 1000  # of the bootstrap
 LEVEL = 0.95  # of its intervals
-BLOCK = 2**24  # numbers held at once while resampling
+BLOCK = 2**24  # maximum number of values held at once while resampling
 
 Better = Literal["lower", "higher", ""]
 
 
 class NotApplicable(Exception):
-    """A metric that cannot be taken on this data; the message says why, in a few words."""
+    """A metric cannot be measured on this data; the message gives the reason in a few words."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: a number for each row (kind of picture) that has one.
+    """One column of a table: a number for each row (kind of picture) to which it applies.
 
-    `samples` holds the numbers [N] of the pairs, NaN where a pair has none, of which `values` are means or quantiles, and
-    `intervals` the 95% bootstrap intervals of these. Both are empty for numbers that only a whole set of pictures has.
+    `values` are means or quantiles of `samples` [N], which hold NaN for pairs without a number, and `intervals` are 95%
+    bootstrap intervals. Both `samples` and `intervals` are empty if only a whole set of pictures has a number.
     """
 
     name: str
-    description: str  # one line of the table's legend: what, and in which unit
-    better: Better  # which way is better; "" where neither is
+    description: str  # a line of the table's legend, with the unit
+    better: Better  # the better direction; "" if there is none
     values: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     samples: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -41,16 +41,16 @@ class Measurement:
     title: str
     columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
-    failed: bool = False  # by an error of the program, which the notes name
+    failed: bool = False  # whether an unexpected error, named in the notes, stopped it
 
 
 def mean_column(name: str, description: str, better: Better, samples: Mapping[str, np.ndarray]) -> Column:
-    """Column of the means over pairs of `samples` ([N] for each row). NaN marks a pair without a number and is left out."""
+    """Column of the means over pairs of `samples` ([N] per row). NaN marks a pair without a number, which is left out."""
     return _column(name, description, better, samples, np.mean, _resampled_means)
 
 
 def quantile_column(name: str, description: str, better: Better, samples: Mapping[str, np.ndarray], share: float) -> Column:
-    """As `mean_column`, of the quantiles that a share in [0, 1] of the numbers lies below; the samples are not kept twice."""
+    """Column of the quantiles of `samples` at `share` in [0, 1]; unlike `mean_column`, it does not keep the samples."""
 
     def quantile(numbers: np.ndarray) -> float:
         return np.quantile(numbers, share)
@@ -71,7 +71,7 @@ def _column(
     statistic: Callable[[np.ndarray], float],
     resampled: Callable[[np.ndarray], np.ndarray],
 ) -> Column:
-    """resampled: the statistic [RESAMPLES] of as many samples drawn anew from numbers [N] with replacement."""
+    """Column of a statistic; `resampled` maps numbers [N] to the statistic [RESAMPLES] of its bootstrap samples."""
     values, intervals = {}, {}
     samples = {row: np.asarray(numbers, np.float64) for row, numbers in samples.items()}
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
@@ -90,11 +90,11 @@ def _resampled_means(numbers: np.ndarray) -> np.ndarray:
 
 @cache
 def _choices(count: int) -> np.ndarray:
-    """Which of `count` numbers each resample holds: int32 [RESAMPLES, count], the same for every column."""
+    """Indices int32 [RESAMPLES, count] of the numbers in each bootstrap sample, the same for every column."""
     return np.random.default_rng(0).integers(0, count, (RESAMPLES, count), np.int32)
 
 
 @cache
 def _draw_counts(count: int) -> np.ndarray:
-    """How often each resample holds each number: float64 [RESAMPLES, count]."""
+    """How often each number occurs in each bootstrap sample: float64 [RESAMPLES, count]."""
     return np.stack([np.bincount(chosen, minlength=count) for chosen in _choices(count)]).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Measurements as files: results.json, table.md, report.html, samples.csv and pictures."""
+"""Measurements written to files: results.json, table.md, report.html, samples.csv and pictures."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ INTERVALS = "Brackets: 95% bootstrap intervals over pairs."
 
 @dataclass(frozen=True)
 class Table:
-    """A table on its way into Markdown or HTML: cells of text, the first line its head, and lines of text below it."""
+    """A table to be written as Markdown or HTML: lines of cells, the first of which is the head, and lines of text below."""
 
     title: str
     cells: list[list[str]]
@@ -30,7 +30,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """All measurements of one evaluation. `setup` says what was measured: plain JSON values by name."""
+    """All measurements of one evaluation. `setup` describes what was measured, as plain JSON values by name."""
 
     setup: Mapping[str, str | int | float | None]
     measurements: Sequence[Measurement]
@@ -39,18 +39,18 @@ class Report:
     pictures: Mapping[str, np.ndarray] = field(default_factory=dict)  # uint8 [H, W, 3], by file name
 
     def columns(self) -> list[Column]:
-        """Columns in the order of the metrics; one that several metrics report stands once."""
+        """Columns in the order of the metrics, without repeating one that several metrics report."""
         return list({column.name: column for m in self.measurements for column in m.columns}.values())
 
     def value(self, row: str, column: str) -> tuple[float, tuple[float, float] | None] | None:
-        """The number of a row in a column, with its interval where it has one; None if the row has no such number."""
+        """The number of a row in a column and its interval, if any; None if the row has no such number."""
         for each in self.columns():
             if each.name == column and row in each.values:
                 return each.values[row], each.intervals.get(row)
         return None
 
     def tables(self) -> list[Table]:
-        """A table for each measurement, then the legend of the rows."""
+        """A table for each measurement, followed by the legend of the rows."""
         tables = []
         for m in self.measurements:
             rows = [row for row in ROWS if any(row in column.values for column in m.columns)]
@@ -63,7 +63,7 @@ class Report:
 
 
 def to_json(report: Report) -> str:
-    """The report as JSON; numbers that JSON does not have (NaN, infinities) are null."""
+    """The report as JSON; null replaces NaN and infinities."""
     columns = report.columns()
     rows = [row for row in ROWS if any(row in column.values for column in columns)]
     content = {
@@ -77,7 +77,7 @@ def to_json(report: Report) -> str:
 
 
 def to_markdown(report: Report) -> str:
-    """The report as Markdown: its setup and notes, then a table of means with their intervals for each metric."""
+    """The report as Markdown: setup and notes, then a table of means and their intervals for each metric."""
     lines = ["# Evaluation", "", ", ".join(f"{name} {value}" for name, value in report.setup.items()), ""]
     lines += [*(f"- {note}" for note in (INTERVALS, *report.notes)), ""]
     for table in report.tables():
@@ -86,7 +86,7 @@ def to_markdown(report: Report) -> str:
 
 
 def markdown_table(table: Table) -> list[str]:
-    """Lines of Markdown, with an empty one at the end."""
+    """The table as lines of Markdown, the last of which is empty."""
     lines = [f"## {table.title}", ""]
     if table.cells:
         widths = [max(len(line[i]) for line in table.cells) for i in range(len(table.cells[0]))]
@@ -99,7 +99,7 @@ def markdown_table(table: Table) -> list[str]:
 
 
 def to_csv(report: Report) -> str:
-    """Every single number behind the means: a line for each pair and row, a column for each column that has samples."""
+    """Every number behind the means: a line for each pair and row, a field for each column that has samples."""
     columns = [column for column in report.columns() if column.samples]
     rows = [row for row in ROWS if any(row in column.samples for column in columns)]
     text = io.StringIO()
@@ -114,7 +114,7 @@ def to_csv(report: Report) -> str:
 
 
 def write(report: Report, out: str | Path) -> list[Path]:
-    """Write the report into the folder `out`, each file in one step, and return the files' paths."""
+    """Writes the report to the folder `out`, each file atomically, and returns the paths."""
     notes = [INTERVALS, *report.notes]
     texts = {
         "results.json": to_json(report),
@@ -126,7 +126,7 @@ def write(report: Report, out: str | Path) -> list[Path]:
 
 
 def write_files(out: str | Path, texts: Mapping[str, str], pictures: Mapping[str, np.ndarray]) -> list[Path]:
-    """Write texts, and pictures uint8 [H, W, 3] as PNG, into a folder, each file in one step; returns the files' paths."""
+    """Writes texts, and pictures uint8 [H, W, 3] as PNG, to a folder, each file atomically, and returns the paths."""
     out = Path(out)
     for name, text in texts.items():
         with atomic_write(out / name) as file:
@@ -138,7 +138,7 @@ def write_files(out: str | Path, texts: Mapping[str, str], pictures: Mapping[str
 
 
 def number(value: float, interval: tuple[float, float] | None) -> str:
-    """A number with its interval, or a dash for NaN."""
+    """A number with its interval, if any; a dash for NaN."""
     if math.isnan(value):
         return "–"
     return f"{value:.4g}" if interval is None else f"{value:.4g} [{interval[0]:.4g}, {interval[1]:.4g}]"

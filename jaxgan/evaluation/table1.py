@@ -1,4 +1,4 @@
-"""The report's Table 1, with measured rows beside the published ones."""
+"""Table 1 of the report, with measured numbers beside the published ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from jaxgan.evaluation.pairs import COPY_SOURCE, COPY_TARGET, INVERSION, MANIPUL
 from jaxgan.evaluation.report import Report, Table, number
 
 INVERTER_ALONE = "GAN embedding (inverter alone)"
-# (encoder.kind, cycle) of each row of the table, in its order
+# The rows of the table in its order, by (encoder.kind, cycle)
 VARIANTS = {
     ("naive", "none"): "Naive",
     ("naive", "image"): "Naive + image cycle",
@@ -31,13 +31,13 @@ BASELINES = (COPY_SOURCE, NEAREST, COPY_TARGET, RANDOM, REAL)
 
 @dataclass(frozen=True)
 class Entry:
-    """A column of the table: a metric's column, read off one row of an editor's report."""
+    """A column of the table: one column of a metric, read from one row of an editor's report."""
 
     head: str
     column: str
     row: str  # for the editors
-    alone: str | None  # for the inverter alone; None where it has no such number
-    published: int | None = None  # index into PUBLISHED's numbers, which stand in a column before it
+    alone: str | None  # for the inverter alone; None if it has no such number
+    published: int | None = None  # index of the published numbers, which get a column of their own before it
 
 
 ENTRIES = (
@@ -59,17 +59,17 @@ ENTRIES = (
 
 
 def variant(config: EditorConfig) -> str:
-    """The row of the table that an editor's configuration stands for."""
+    """Name of the row that an editor's configuration belongs to."""
     row = VARIANTS[config.encoder.kind, config.cycle]
     layers = config.encoder.edited_layers
     return f"{row}, first {layers} layers" if layers and config.encoder.kind != "naive" else row
 
 
 def table1(reports: Mapping[str, Report]) -> Table:
-    """The table of several editors' reports, by name, over the same pairs; the best of each column in bold.
+    """Makes the table from the reports of several editors, by name, on the same pairs.
 
-    Lines: the inverter alone (of the first report), the editors in the published order and then others, and the baselines.
-    Columns that no report has are left out, but for the published numbers.
+    Its lines are the inverter alone (from the first report), the editors in the published order followed by any others, and
+    the baselines. The best editor of each column is in bold. Columns that no report has are left out, except published ones.
     """
     first = next(iter(reports.values()))
     order = [*VARIANTS.values()]
@@ -96,7 +96,7 @@ def table1(reports: Mapping[str, Report]) -> Table:
 
 
 def _best(values: Sequence[float | None], better: str) -> int | None:
-    """Index of the best number of several."""
+    """Index of the best number; None if fewer than two are known or no direction is better."""
     known = {i: value for i, value in enumerate(values) if value is not None and value == value}
     if len(known) < 2 or not better:
         return None
@@ -108,13 +108,14 @@ def _incomparable(report: Report) -> list[str]:
     not_taken = [note for m in report.measurements if not m.columns for note in m.notes]
     few = small_sample(setup["portraits"])
     return [
-        "Bold: the best of the measured editors in each column. Brackets: 95% bootstrap intervals over pairs.",
-        "Published numbers are the report's Table 1: FFHQ at 128 px, 4,000 test images, landmarks by face-alignment, millions"
-        f" of training images. Ours: {setup['dataset']} at {setup['resolution']} px, {setup['portraits']:,} test portraits,"
-        f" landmarks by {setup['detector']}. They show the order of the variants and are not comparable number by number.",
-        "Published Hausdorff distances leave out undetected faces, as the legacy column does; published Hausdorff and CSIM were"
-        " measured with batch statistics in the inverter, its FID with running ones; ours are with running ones throughout.",
-        "FD-dlib and CSIM-dlib are of other networks than FID and CSIM and not comparable with them.",
+        "Bold: the best measured editor in each column. Brackets: 95% bootstrap intervals over pairs.",
+        "Published numbers are those of the report's Table 1: FFHQ at 128 px, 4,000 test images, landmarks by face-alignment,"
+        f" millions of training images. Ours: {setup['dataset']} at {setup['resolution']} px, {setup['portraits']:,} test"
+        f" portraits, landmarks by {setup['detector']}. They show the order of the variants; the numbers themselves are not"
+        " comparable.",
+        "Published Hausdorff distances leave out undetected faces, as the legacy column does. Published Hausdorff and CSIM use"
+        " the inverter's batch statistics and published FID its running ones; ours use running ones throughout.",
+        "FD-dlib and CSIM-dlib use other networks than FID and CSIM and are not comparable with them.",
         *([f"Fréchet distances: {few}."] if few else []),
         *report.notes,
         *not_taken,

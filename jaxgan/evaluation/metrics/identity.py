@@ -1,6 +1,6 @@
-"""How much of the source's identity the pictures keep: cosine similarity (CSIM) of face embeddings.
+"""How well pictures preserve the source's identity: cosine similarity (CSIM) of face embeddings.
 
-With FaceNet, as in the report, where its weights are given; with dlib's network in any case.
+Embeddings are those of dlib's network and, given its weights, those of FaceNet, as in the report.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def zero_padded(images: np.ndarray) -> np.ndarray:
-    """Images uint8 [N, R, R, 3] in the middle of black ones of side 150/128 R, rounded to whole pixels."""
+    """Images uint8 [N, R, R, 3] centred in black ones of side 150/128 R, rounded to whole pixels."""
     side = images.shape[1]
     total = round(side * LEGACY_PAD) - side
     pad = (total // 2, total - total // 2)
@@ -35,22 +35,22 @@ def _to_sources(name: str, description: str, embeddings: dict[str, np.ndarray], 
 
 
 def measure(edits: Edits) -> Measurement:
-    """Similarity of each picture to its source. The lines to read it by: copy-source is 1, copy-target a random pair."""
+    """Similarity of each picture to its source. For reference, copy-source scores 1 and copy-target is a random pair."""
     rows = edits.asked()
     dlib = {row: dlib_descriptors(edits, row) for row in rows}
     columns = [
-        _to_sources("csim_dlib", "cosine of dlib's face descriptors, less the sources' mean descriptor", dlib, centre=True),
-        _to_sources("csim_dlib_raw", "the same without subtracting the mean, which flatters", dlib),
+        _to_sources("csim_dlib", "cosine of dlib's face descriptors, minus the sources' mean descriptor", dlib, centre=True),
+        _to_sources("csim_dlib_raw", "the same without subtracting the mean, which inflates it", dlib),
     ]
     notes = [
-        f"csim: {COPY_TARGET} is the level of random pairs. A face that is not found is cut out where the source's is.",
-        "csim_dlib: another network, alignment and centring than the report's CSIM (FaceNet), so not comparable with it.",
+        f"csim: {COPY_TARGET} is the level of random pairs. A face that is not found is cropped where the source's is.",
+        "csim_dlib: network, alignment and centring differ from the report's CSIM (FaceNet), so the two are not comparable.",
     ]
     if facenet := edits.instruments.facenet:
         aligned = {row: edits.aligned(row, "facenet", FACENET_SIZE, facenet) for row in rows}
         legacy = {row: edits.rows[row].once("facenet, padded", lambda row: facenet(zero_padded(row.images))) for row in rows}
         columns.append(_to_sources("csim", "cosine of FaceNet's embeddings of aligned faces", aligned))
         columns.append(
-            _to_sources("csim_legacy", "the same of whole pictures, zero-padded and not aligned, as in the report", legacy)
+            _to_sources("csim_legacy", "the same for whole pictures, zero-padded and not aligned, as in the report", legacy)
         )
     return Measurement("Identity (CSIM)", (*columns, undetected_column(edits)), tuple(notes))

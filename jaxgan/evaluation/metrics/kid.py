@@ -1,30 +1,41 @@
-"""The kernel inception distance of two sets of features (Bińkowski et al. 2018, section 4)."""
+"""The kernel inception distance between two sets of features."""
 
 import numpy as np
 
 from jaxgan.evaluation.metrics.features import checked_pair
 
-BLOCK = 1024  # rows of a kernel matrix held at once
+BLOCK = 1024  # maximum number of rows of a kernel matrix held at once
 
 
 def kernel_distance(
     a: np.ndarray, b: np.ndarray, subsets: int = 100, subset_size: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """Squared maximum mean discrepancy of features [N, D] and [M, D] under the kernel (x.y / D + 1)^3, and its deviation.
+    """Squared maximum mean discrepancy under the kernel (x.y / D + 1)^3, and its deviation.
 
-    The estimate is unbiased, so that sets of any sizes compare, and falls below 0 by chance where the two are alike. It is
-    the mean over `subsets` draws of `subset_size` features from either set, without replacement within a draw, or of all of
-    the smaller set if that has fewer. The deviation is the standard deviation over the draws, as it is published beside the
-    mean: that of one estimate from so few features. It understates that where draws are a large part of a set.
+    The estimate is unbiased: it is comparable between sets of any size, and may be below 0 if the two are alike. It is the
+    mean over `subsets` draws, whose standard deviation, which is commonly published with it, describes a single draw. Draws
+    that make up a large part of a set understate it.
 
-    Where neither set has more than `subset_size` features there is one estimate, from all of them, and the deviation is that
-    estimate's standard error by the jackknife (Efron & Stein 1981); NaN with two features in a set, which leave none out.
+    If neither set exceeds `subset_size`, there is one estimate from all features, and the deviation is its standard error by
+    the jackknife: NaN if a set has two features, from which none can be left out.
+
+    Args:
+      a: features [N, D].
+      b: features [M, D].
+      subsets: number of draws.
+      subset_size: features drawn from each set without replacement, or as many as the smaller set has.
+      seed: determines the draws.
 
     Returns:
-      (estimate, deviation), both in the unit of the kernel; often shown times 1000.
+      (estimate, deviation), both in units of the kernel, often reported times 1,000.
 
     Raises:
-      ValueError: not two sets of at least two finite features of the same D, no subset, or a subset below two.
+      ValueError: a set is not [N, D], has fewer than two features or one that is not finite; the sets differ in D; subsets is
+        below 1; or subset_size is below 2.
+
+    References:
+      Bińkowski et al., Demystifying MMD GANs, 2018, section 4.
+      Efron and Stein, The jackknife estimate of variance, 1981.
     """
     if subsets < 1 or subset_size < 2:
         raise ValueError(f"kernel distance needs a subset of two features, got {subsets} subsets of {subset_size}")
@@ -34,7 +45,7 @@ def kernel_distance(
     size = min(len(a), len(b), subset_size)
     draws_a, draws_b = draw_subsets(len(a), len(b), subsets, size, seed)
     all_pairs = len(a) ** 2 + len(b) ** 2 + len(a) * len(b)
-    if all_pairs * (1 + subsets / a.shape[1]) <= 3 * subsets * size**2:  # draws overlap so much that all pairs cost less
+    if all_pairs * (1 + subsets / a.shape[1]) <= 3 * subsets * size**2:  # with so much overlap, all pairs cost less
         estimates = _estimates(a, b, _membership(draws_a, len(a)), _membership(draws_b, len(b)))
     else:
         everything = np.ones((1, size))
@@ -44,7 +55,7 @@ def kernel_distance(
 
 
 def draw_subsets(count_a: int, count_b: int, subsets: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of either set that make up each subset, [subsets, size] twice; no row twice in a subset."""
+    """Indices of the rows of each set in every subset, two arrays [subsets, size]; a subset holds a row at most once."""
     rng = np.random.default_rng(seed)
     draws = [[rng.choice(count, size, replace=False) for count in (count_a, count_b)] for _ in range(subsets)]
     in_a, in_b = zip(*draws, strict=True)
@@ -52,14 +63,14 @@ def draw_subsets(count_a: int, count_b: int, subsets: int, size: int, seed: int)
 
 
 def _membership(draws: np.ndarray, count: int) -> np.ndarray:
-    """[subsets, count]: 1 where the row is in the subset, else 0."""
+    """[subsets, count], 1 if the row is in the subset and 0 otherwise."""
     member = np.zeros((len(draws), count))
     np.put_along_axis(member, draws, 1.0, axis=1)
     return member
 
 
 def _kernel_sums(x: np.ndarray, y: np.ndarray, in_y: np.ndarray) -> np.ndarray:
-    """Sum over each subset [S, M] of y [M, D] of its kernel with each x [N, D]: [S, N]. A feature is not paired with itself."""
+    """Kernel of each x [N, D] summed over each subset in_y [S, M] of y [M, D]: [S, N]; no feature is paired with itself."""
     sums = np.empty((len(in_y), len(x)))
     for start in range(0, len(x), BLOCK):
         rows = slice(start, start + BLOCK)
@@ -83,7 +94,7 @@ def _estimates(a: np.ndarray, b: np.ndarray, in_a: np.ndarray, in_b: np.ndarray)
 
 
 def _whole(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """The estimate from all features and its standard error, by leaving out each of them in turn."""
+    """The estimate from all features and its standard error, obtained by leaving out each feature in turn."""
     n, m = len(a), len(b)
     all_a, all_b = np.ones((1, n)), np.ones((1, m))
     aa, bb = _kernel_sums(a, a, all_a)[0], _kernel_sums(b, b, all_b)[0]

@@ -1,4 +1,4 @@
-"""What an edit does in latent space: its size, what is left of it after the way back, and how far it leads from the mean."""
+"""What an edit does in latent space: its size, what remains after the edit back, and its distance from the mean."""
 
 import numpy as np
 
@@ -13,10 +13,10 @@ def squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def measure(edits: Edits) -> Measurement:
-    """Distances of latents, as root mean squares over layers and coordinates.
+    """Distances between latents, as root mean squares over layers and coordinates.
 
-    The error of the cycle is the training term, a mean square. The naive encoder does not start from the inverter's w; its
-    latents are measured against that w all the same.
+    Only the error of the cycle is a mean square, as in training. The latents of the naive encoder are compared with the
+    inverter's w too, although it does not start from it.
     """
     latents = edits.latents
     stages = {MANIPULATED: latents.edited, CYCLE: latents.cycle, INVERSION: latents.inverted}
@@ -28,7 +28,7 @@ def measure(edits: Edits) -> Measurement:
         (
             mean_column(
                 "latent_cycle",
-                "mean squared error of the cycle's latent to the inverter's w, which the latent cycle term trains",
+                "mean squared error between the cycle's latent and the inverter's w, which the latent cycle term minimises",
                 "lower",
                 {row: each for row, each in from_w.items() if row == CYCLE},
             ),
@@ -40,7 +40,7 @@ def measure(edits: Edits) -> Measurement:
             ),
             mean_column(
                 "from_w_avg",
-                "root mean square of the latent's distance to the generator's mean w",
+                "root mean square of the latent's distance from the generator's mean w",
                 "",
                 {row: np.sqrt(squared(each, average)) for row, each in stages.items()},
             ),

@@ -1,4 +1,4 @@
-"""Networks of metrics as functions of uint8 images, from folders that `jaxgan convert` wrote."""
+"""Networks of metrics as functions of uint8 images, with weights written by `jaxgan convert`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -33,7 +33,7 @@ def inception_network(path: str | Path) -> Network:
 
 
 def facenet_network(path: str | Path) -> Network:
-    """Faces uint8 [N, S, S, 3] to embeddings float32 [N, 512] of unit length, pixels scaled as facenet-pytorch does."""
+    """Faces uint8 [N, S, S, 3] to embeddings float32 [N, 512] of unit length; pixels are scaled as in facenet-pytorch."""
     params = load_features("facenet", path)
     return _in_chunks("facenet", lambda faces: face_embeddings(params, (faces.astype(jnp.float32) - 127.5) / 128.0))
 

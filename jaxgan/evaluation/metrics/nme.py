@@ -1,4 +1,4 @@
-"""How well pictures meet the landmarks they were asked for: normalised mean error, of the whole face and by part."""
+"""How well pictures match the requested landmarks: normalised mean error of the whole face and of its parts."""
 
 import numpy as np
 
@@ -26,17 +26,17 @@ PARTS = {
 
 
 def normalised_errors(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Distance of each landmark [N, 68], in units of the distance between the eyes' centres in `wanted`; both [N, 68, 2]."""
+    """Errors [N, 68] of landmarks [N, 68, 2], in units of the distance between the centres of the eyes in `wanted`."""
     found, wanted = found.astype(np.float64), wanted.astype(np.float64)
     right, left = (wanted[:, eye].mean(axis=1) for eye in (RIGHT_EYE, LEFT_EYE))
     return np.linalg.norm(found - wanted, axis=2) / np.linalg.norm(right - left, axis=1)[:, None]
 
 
 def measure(edits: Edits) -> Measurement:
-    """Mean landmark error of each picture; its mean, median and 95th percentile over pictures, and its mean by part."""
+    """Mean landmark error of each picture: mean, median and 95th percentile over pictures, and the mean of each part."""
     errors = {row: normalised_errors(*edits.scored(row)) for row in edits.asked()}
     whole = {row: each.mean(axis=1) for row, each in errors.items()}
-    what = "landmark error / distance between the eyes' centres"
+    what = "landmark error / distance between the centres of the eyes"
     columns = [
         mean_column("nme", f"mean {what}", "lower", whole),
         quantile_column("nme_median", "median over pictures of the mean error", "lower", whole, 0.5),

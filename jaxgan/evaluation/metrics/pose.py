@@ -1,7 +1,7 @@
-"""Head pose from 68 landmarks: the perspective-n-point problem, on the nose and the corners of the eyes.
+"""Head pose from 68 landmarks: the perspective-n-point problem for the nose and the corners of the eyes.
 
-Rotations are those of `face_model.rotation`: from the axes of the head to those of the camera, in both of which x points
-to the right of the image, y down and z towards the viewer. (OpenCV's z points away: turn its sign in both axes.)
+Rotations follow `face_model.rotation`: they map the axes of the head to those of the camera, in both of which x points to the
+right of the image, y down and z towards the viewer. (OpenCV's z points away from the viewer: negate it in both.)
 """
 
 import functools
@@ -13,34 +13,34 @@ from jaxgan.data.landmarks import NOSE_BASE, NOSE_BRIDGE, NUM_LANDMARKS
 from jaxgan.faces import model as face_model
 from jaxgan.faces.parameters import Identity, Pose, sample_identities
 
-# Focal length over the image's side. The lens of a photograph is unknown: this is the one that EG3D (Chan et al. 2022)
-# gives all aligned portraits, 13 degrees across, as from 16 head units or 1.1 m. Procedural portraits are orthographic, as
-# from an endless lens: their turns come out 8 to 9% too small, found and wanted alike. The habitual 1 puts the camera at
-# 0.3 m, where no portrait is taken, and would be off by a third.
+# Focal length over the image's side. The lens of a photograph is unknown; this is the one that EG3D (Chan et al. 2022)
+# assumes for aligned portraits: 13 degrees across, seen from 16 head units or 1.1 m. Procedural portraits are orthographic,
+# so their rotations are underestimated by 8 to 9%, for detected and requested landmarks alike. The customary value of 1 puts
+# the camera at 0.3 m, closer than portraits are taken, and would be off by a third.
 FOCAL_LENGTH = 4.2647
 
-# What bone and cartilage hold: the jaw line slides round the head as it turns; brows, lids and lips make expressions.
+# Fixed by bone and cartilage; the jaw line slides around a turning head, and brows, lids and lips make expressions.
 RIGID = np.r_[NOSE_BRIDGE, NOSE_BASE, 36, 39, 42, 45]
 
-_PEOPLE = 256  # whose mean is the model's shape: every measure lies within 4% of its range from the true mean
-_MOST_STEPS = 100  # faces need five to fifty, the more the farther their landmarks are from the mean face's
-_CONVERGED = 1e-9  # radians, and shares of the distance: a step that no longer matters
-_NEAREST = 1e-3  # head units: points behind the camera are taken to be here, which makes them errors too large to accept
-_SMALLEST = 1e-9  # sides of the image: landmarks that span less show no face
+_PEOPLE = 256  # whose mean is the model; each measure is then within 4% of its range of the true mean
+_MOST_STEPS = 100  # faces need five to fifty, more if their landmarks are far from the mean face's
+_CONVERGED = 1e-9  # radians, and fractions of the distance; a negligible step
+_NEAREST = 1e-3  # head units; depth assigned to points behind the camera, whose errors then are too large to accept
+_SMALLEST = 1e-9  # sides of the image; landmarks that span less show no face
 
 
 def head_rotations(keypoints: np.ndarray, resolution: int) -> np.ndarray:
-    """Rotations that project the mean face onto landmarks with the least squared error.
+    """Rotations that project the mean face onto landmarks with the smallest squared error.
 
     Args:
-      keypoints: [N, 68, 2] iBUG-68 landmarks (x, y) in pixels, pixel centres at integer + 0.5; only `RIGID` ones matter.
+      keypoints: [N, 68, 2] iBUG-68 landmarks (x, y) in pixels, with pixel centres at integer + 0.5; only `RIGID` ones matter.
       resolution: height and width of the image in pixels; the optical axis meets its centre.
 
     Returns:
-      float64 [N, 3, 3]. NaN for a face with a landmark, any of the 68, that is not finite, or with all of them in a point.
+      float64 [N, 3, 3]; NaN for a face if any of its 68 landmarks is not finite or the rigid ones coincide.
 
     Raises:
-      ValueError: keypoints have another shape, or the resolution is not positive.
+      ValueError: keypoints have another shape, or resolution is not positive.
     """
     if keypoints.ndim != 3 or keypoints.shape[1:] != (NUM_LANDMARKS, 2):
         raise ValueError(f"keypoints must be [N, {NUM_LANDMARKS}, 2], got {list(keypoints.shape)}")
@@ -56,15 +56,24 @@ def head_rotations(keypoints: np.ndarray, resolution: int) -> np.ndarray:
 
 
 def pose_errors(found: np.ndarray, wanted: np.ndarray, resolution: int) -> np.ndarray:
-    """Angles [N] in degrees, 0 to 180, of the rotations between the poses of landmarks [N, 68, 2] in pixels.
+    """Angles of the rotations between the poses of two sets of landmarks.
 
-    NaN where either face has no pose; errors as for `head_rotations`, and ValueError when the shapes differ.
+    Args:
+      found: [N, 68, 2] landmarks in pixels.
+      wanted: the same.
+      resolution: height and width of the image in pixels.
+
+    Returns:
+      float64 [N] in degrees, 0 to 180; NaN if either face has no pose.
+
+    Raises:
+      ValueError: as for `head_rotations`, or the shapes differ.
     """
     if found.shape != wanted.shape:
-        raise ValueError(f"found is {list(found.shape)}, wanted {list(wanted.shape)}: they must be alike")
+        raise ValueError(f"found is {list(found.shape)}, wanted {list(wanted.shape)}: their shapes must be equal")
     between = head_rotations(found, resolution) @ np.swapaxes(head_rotations(wanted, resolution), 1, 2)
     axis = between[:, [2, 0, 1], [1, 2, 0]] - between[:, [1, 2, 0], [2, 0, 1]]  # 2 sin(angle) long
-    # the arc cosine of the trace alone has no digits left near 0, where errors ought to be
+    # the arc cosine of the trace alone loses all precision near 0, where errors should be
     return np.degrees(np.arctan2(np.linalg.norm(axis, axis=1), np.trace(between, axis1=1, axis2=2) - 1))
 
 
@@ -107,10 +116,13 @@ def _cross_matrices(vectors: np.ndarray) -> np.ndarray:
 
 
 def _weak_perspective(plane: np.ndarray, model: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations [N, 3, 3] and positions [N, 3] of the centred model [P, 3] for points [N, P, 2], as if it had no depth.
+    """Rotations [N, 3, 3] and positions [N, 3] of the centred model [P, 3] for points [N, P, 2], neglecting its depth.
 
-    POS of DeMenthon and Davis, "Model-based object pose in 25 lines of code" (1995), but with the pair of orthonormal rows
-    nearest to the affine camera's (by its singular values), which favours neither row.
+    This is the POS algorithm, except that the rows of the affine camera are replaced by the nearest orthonormal pair (from its
+    singular value decomposition), which favours neither row.
+
+    References:
+      DeMenthon and Davis, Model-based object pose in 25 lines of code, 1995.
     """
     centre = plane.mean(axis=1)
     affine = np.swapaxes(np.linalg.pinv(model) @ (plane - centre[:, None]), 1, 2)  # [N, 2, 3]
@@ -122,9 +134,9 @@ def _weak_perspective(plane: np.ndarray, model: np.ndarray) -> tuple[np.ndarray,
 
 
 def _linearise(plane: np.ndarray, model: np.ndarray, rotation: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Squared error [N] of a pose, and the equations of its next step: J^T J [N, 6, 6] and J^T r [N, 6].
+    """Squared error [N] of a pose, and the normal equations of the next step: J^T J [N, 6, 6] and J^T r [N, 6].
 
-    A step is a rotation vector, applied on the left, and a shift as shares of the distance.
+    A step consists of a rotation vector, applied on the left, and a shift in fractions of the distance.
     """
     arms = model @ np.swapaxes(rotation, 1, 2)
     points = arms + position[:, None]
@@ -142,8 +154,11 @@ def _linearise(plane: np.ndarray, model: np.ndarray, rotation: np.ndarray, posit
 def _solve(plane: np.ndarray) -> np.ndarray:
     """Rotations [N, 3, 3] for `RIGID` landmarks [N, 13, 2], measured from the optical axis in focal lengths.
 
-    Levenberg-Marquardt with Marquardt's scaling (1963), one damping a face. One start suffices: the 13 points are far
-    from a plane, so the affine camera is unique, unlike the mirrored pair of poses of a plane.
+    Uses the Levenberg-Marquardt algorithm with Marquardt's scaling and one damping factor per face. A single start suffices:
+    the 13 points are far from coplanar, so there is one affine camera rather than the mirrored pair of a plane.
+
+    References:
+      Marquardt, An algorithm for least-squares estimation of nonlinear parameters, 1963.
     """
     model = rigid_points() - rigid_points().mean(axis=0)
     pose = _weak_perspective(plane, model)
@@ -164,5 +179,5 @@ def _solve(plane: np.ndarray) -> np.ndarray:
 
 
 def _choose(first: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Entries of a [N, ...] where `first` [N] holds, of b elsewhere."""
+    """Entries of a [N, ...] where `first` [N] is true, of b elsewhere."""
     return np.where(np.expand_dims(first, tuple(range(1, a.ndim))), a, b)

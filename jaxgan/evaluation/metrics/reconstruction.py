@@ -1,4 +1,4 @@
-"""How much of a portrait survives inversion, an edit that asks for nothing new, and an edit there and back."""
+"""How much of a portrait survives inversion, an edit to its own landmarks, and an edit there and back."""
 
 import numpy as np
 
@@ -11,19 +11,19 @@ MEASURED = (RECONSTRUCTION, CYCLE, INVERSION, COPY_SOURCE)
 
 
 def pixel_mse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Mean squared error [N] of images uint8 [N, R, R, 3], of pixel values scaled to [-1, 1]."""
-    pairs = zip(a, b, strict=True)  # one at a time: all of them in float would need eight times the memory
+    """Mean squared error [N] of images uint8 [N, R, R, 3], with pixel values scaled to [-1, 1]."""
+    pairs = zip(a, b, strict=True)  # one at a time: all at once in float64 would need eight times the memory
     return np.array([np.mean(np.square(x.astype(np.float64) - y.astype(np.float64))) for x, y in pairs]) / 127.5**2
 
 
 def psnr(mse: np.ndarray) -> np.ndarray:
-    """Peak signal-to-noise ratio [N] in dB of errors from `pixel_mse`, whose signal spans 2; infinite for no error."""
+    """Peak signal-to-noise ratio [N] in dB of errors from `pixel_mse`, whose signal spans 2; infinite if there is no error."""
     with np.errstate(divide="ignore"):
         return 10 * np.log10(4 / np.asarray(mse, np.float64))
 
 
 def measure(edits: Edits) -> Measurement:
-    """Differences of pictures that ought to be the source from the source."""
+    """Differences between the source and pictures that should equal it."""
     sources, measured = edits.pairs.sources, [row for row in MEASURED if row in edits.rows]
     errors = {row: pixel_mse(edits.rows[row].images, sources) for row in measured}
     columns = [

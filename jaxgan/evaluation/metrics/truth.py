@@ -1,4 +1,4 @@
-"""The error of an edit against the true picture, which only procedural portraits have."""
+"""The error of an edit with respect to the true picture, which only procedural portraits have."""
 
 import numpy as np
 
@@ -9,13 +9,13 @@ from jaxgan.evaluation.pairs import COPY_SOURCE, COPY_TARGET, INVERSION, MANIPUL
 from jaxgan.faces.portraits import poses
 
 MEASURED = (MANIPULATED, INVERSION, COPY_SOURCE, COPY_TARGET)
-YAW = (10.0, 25.0)  # degrees: changes are small, medium or large
+YAW = (10.0, 25.0)  # degrees; bounds between small, medium and large changes
 EXPRESSION = ("jaw", "smile", "brow_raise", "brow_frown", "blink")
-CHANGE = (0.25, 0.4)  # root mean square of the changes of EXPRESSION's five fields
+CHANGE = (0.25, 0.4)  # the same bounds for the root mean square change of EXPRESSION's fields
 
 
 def changes(edits: Edits) -> tuple[np.ndarray, np.ndarray]:
-    """Change from source to target of yaw, in degrees, and of the expression, as a root mean square: [N] each."""
+    """Changes [N] from source to target: of yaw in degrees, and of the expression as a root mean square."""
     files = list(edits.pairs.files)
     before, after = poses(files), poses([files[target] for target in edits.pairs.targets])
     yaw = np.degrees(np.abs(after.yaw - before.yaw))
@@ -24,9 +24,10 @@ def changes(edits: Edits) -> tuple[np.ndarray, np.ndarray]:
 
 
 def measure(edits: Edits) -> Measurement:
-    """Pixel error against the portrait of the source's person in the target's pose; whole, and by how much has to change.
+    """Pixel error with respect to the source's person in the target's pose, for all pairs and by how much has to change.
 
-    Raises NotApplicable for portraits that are not procedural.
+    Raises:
+      NotApplicable: the portraits are not procedural.
     """
     if TRUE_PICTURE not in edits.rows:
         raise NotApplicable("only procedural portraits have a true picture of every edit")
@@ -36,10 +37,13 @@ def measure(edits: Edits) -> Measurement:
     columns = [mean_column("truth_mse", what, "lower", errors)]
     yaw, expression = changes(edits)
     for name, change, unit, (low, high) in (("yaw", yaw, " degrees", YAW), ("expression", expression, "", CHANGE)):
-        for size, least, most in (("small", -1.0, low), ("medium", low, high), ("large", high, np.inf)):
+        for size, least, most, span in (
+            ("small", -1.0, low, f"up to {low:g}{unit}"),
+            ("medium", low, high, f"more than {low:g} and up to {high:g}{unit}"),
+            ("large", high, np.inf, f"more than {high:g}{unit}"),
+        ):
             chosen = (change > least) & (change <= most)
-            span = f"above {least:g}{unit}" if most == np.inf else f"above {max(least, 0):g} to {most:g}{unit}"
-            about = f"the same of the {chosen.sum()} pairs whose {name} changes by {span}"
+            about = f"the same for the {chosen.sum()} pairs whose {name} changes by {span}"
             samples = {row: np.where(chosen, each, np.nan) for row, each in errors.items()}
             columns.append(mean_column(f"truth_{size}_{name}", about, "lower", samples))
     return Measurement("Error to the true picture", tuple(columns))
