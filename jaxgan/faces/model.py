@@ -1,8 +1,8 @@
-"""The head of one portrait in three dimensions: its surface, the curves of its features, and the iBUG-68 landmarks.
+"""A head in three dimensions: its surface, the curves of its features, and the iBUG-68 landmarks.
 
-The skull is a superellipsoid whose axes and shear vary with y; brow ridge, eye sockets, nose, muzzle and chin are bumps
-that move its front along z, so the front is a height field in closed form and every feature is a curve drawn on it from
-the front. All of it is for one portrait; x, y, z are arrays of any one shape. Axes and units: see face_parameters.
+The skull is a superellipsoid whose axes and shear vary with y. Brow ridge, eye sockets, nose, muzzle and chin are bumps that
+move its front along z, so the front is a height field in closed form, on which features are drawn as curves in (x, y).
+Functions are for one portrait; x, y and z are arrays of the same shape. `jaxgan.faces.parameters` defines axes and units.
 """
 
 from typing import NamedTuple
@@ -12,25 +12,25 @@ from jax import Array
 
 from jaxgan.faces.parameters import Identity, Pose
 
-UNITS_PER_IMAGE = 3.8  # height and width of the picture, head units
-IMAGE_CENTRE_Y = 0.2  # y at the centre of the picture, head units
-PIVOT = (0.0, 0.4, 0.6)  # the point of the head that rotation leaves in place
+UNITS_PER_IMAGE = 3.8  # height and width of the picture in head units
+IMAGE_CENTRE_Y = 0.2  # y at the centre of the picture in head units
+PIVOT = (0.0, 0.4, 0.6)  # the point of the head that rotations leave in place
 _WIDEST_Y = -0.2  # where the head is widest
 _CRANIUM_HEIGHT = 1.45  # from there to the top of the skull
 
-# Landmarks along the jaw line, from ear to chin, as fractions of the jaw's height: spaced as annotators space them.
+# Landmarks along the jaw line, from ear to chin, as fractions of the jaw's height, spaced as by annotators.
 _JAW_DOWN = (0.10, 0.25, 0.39, 0.525, 0.65, 0.77, 0.875, 0.955, 1.0)
 _MOUTH_INNER = 0.86  # where the inner lips end, as a fraction of the mouth's half width
-_LID = 0.40  # landmarks on the lids, as a fraction of the eye's half width
-_OUTER_LIP = (0.62, 0.26)  # landmarks on the outer lips, as fractions of the mouth's half width
-_INNER_LIP = 0.36  # the same on the inner lips
+_LID = 0.40  # x of the landmarks on the lids, as a fraction of the eye's half width
+_OUTER_LIP = (0.62, 0.26)  # x of the landmarks on the outer lips, as fractions of the mouth's half width
+_INNER_LIP = 0.36  # the same for the inner lips
 
 
 class Face(NamedTuple):
-    """Measures of a face that wears an expression; scalars in head units unless said otherwise."""
+    """Measures of a face with its expression; scalars in head units unless noted otherwise."""
 
     width: Array  # half width at the cheekbones
-    taper: Array  # how much of the width is lost at the chin, a fraction
+    taper: Array  # fraction of the width lost at the chin
     squareness: Array  # of the jaw, 0 to 1
     jaw_height: Array  # from the widest point to the tip of the chin
     jaw_drop: Array  # how far the chin has moved down
@@ -40,7 +40,7 @@ class Face(NamedTuple):
     lid_lower: Array  # depth of the arc of the lower lid
     lid_open: Array  # 1: open, 0: closed
     eye_slant: Array
-    brow_inner: Array  # y of the brow's ends and its arc
+    brow_inner: Array  # y of the brow's inner end; below, that of its outer end and the height of its arc
     brow_outer: Array
     brow_arch: Array
     brow_x: Array  # x of its centre
@@ -51,16 +51,16 @@ class Face(NamedTuple):
     nose_height: Array
     mouth_y: Array
     mouth_width: Array
-    corner_lift: Array  # how far the corners of the mouth are above its middle
-    gap_upper: Array  # how far the inner upper lip has moved up, the inner lower lip down
+    corner_lift: Array  # how far the corners of the mouth lie above its middle
+    gap_upper: Array  # how far the inner edge of the upper lip has moved up; below, that of the lower lip down
     gap_lower: Array
     lip_upper: Array
     lip_lower: Array
-    cheek: Array  # how far the cheeks stand out
+    cheek: Array  # how far the cheeks protrude
 
 
 def shape_face(identity: Identity, pose: Pose) -> Face:
-    """The measures of one person's face (fields without the leading [N]) under the expression in `pose`."""
+    """The measures of a person's face with the expression in `pose`; both without the leading axis [N]."""
     opened, smile, happy = pose.jaw, pose.smile, jnp.maximum(pose.smile, 0)
     lid_open = 1 - pose.blink
     lid_height = identity.eye_height * (1 + 0.25 * jnp.maximum(pose.brow_raise, 0))
@@ -98,13 +98,13 @@ def shape_face(identity: Identity, pose: Pose) -> Face:
 
 
 def bump(squared_radius: Array) -> Array:
-    """1 at the centre, 0 from radius 1 on, smooth: a cheap stand-in for a Gaussian."""
+    """A smooth bump, 1 at the centre and 0 beyond radius 1: a cheap substitute for a Gaussian."""
     inside = jnp.maximum(0, 1 - squared_radius)
     return inside * inside * inside
 
 
 def smoothstep(x: Array) -> Array:
-    """0 below 0, 1 above 1, smooth between."""
+    """0 below 0, 1 above 1, and smooth in between."""
     x = jnp.clip(x, 0, 1)
     return x * x * (3 - 2 * x)
 
@@ -120,7 +120,7 @@ def _axes(face: Face, y: Array) -> tuple[Array, Array, Array, Array]:
 
 
 def _relief(face: Face, x: Array, y: Array) -> Array:
-    """How far the features move the front of the skull towards the viewer, head units."""
+    """How far the features move the front of the skull towards the viewer, in head units."""
     side = jnp.abs(x)
 
     def at(cx, cy, rx, ry):
@@ -148,34 +148,34 @@ def _relief(face: Face, x: Array, y: Array) -> Array:
 
 
 def head_level(face: Face, x: Array, y: Array, z: Array) -> Array:
-    """Zero on the head's surface, positive outside; near the surface roughly the distance in head units."""
+    """0 on the head's surface, positive outside, and near the surface roughly the distance in head units."""
     a, b, s, p = _axes(face, y)
     forward = (z - s - _relief(face, x, y)) / b
     return jnp.sqrt((x / a) ** 2 + forward * forward + p + 1e-6) - 1
 
 
 def front_depth(face: Face, x: Array, y: Array) -> Array:
-    """z of the front of the head over (x, y), which must lie inside its outline."""
+    """z of the front of the head at (x, y), which must lie inside its outline."""
     a, b, s, p = _axes(face, y)
     return s + _relief(face, x, y) + b * jnp.sqrt(jnp.maximum(0, 1 - p - (x / a) ** 2))
 
 
 def lids(face: Face, side: Array) -> tuple[Array, Array]:
-    """(upper, lower) y of the lids' edges at side = |x|, meaningful between the corners of the eye."""
+    """y of the (upper, lower) edges of the lids at side = |x|, valid between the corners of the eye."""
     across = (side - face.eye_x) / face.eye_width
     arc, line = 1 - across * across, -face.eye_slant * across
     return line - face.lid_upper * arc, line + face.lid_lower * arc
 
 
 def brow(face: Face, side: Array) -> Array:
-    """y of the upper edge of the brow's hair at side = |x|."""
+    """y of the upper edge of the brow at side = |x|."""
     across = (side - face.brow_x) / face.brow_length
     middle = 0.5 * (face.brow_inner + face.brow_outer) + 0.5 * (face.brow_outer - face.brow_inner) * across
     return middle - face.brow_arch * (1 - (across - 0.25) ** 2)
 
 
 def lips(face: Face, x: Array) -> tuple[Array, Array, Array, Array]:
-    """y of (outer upper, inner upper, inner lower, outer lower) edge of the lips at x, meaningful inside the mouth."""
+    """y of the (outer upper, inner upper, inner lower, outer lower) edges of the lips at x, valid inside the mouth."""
     across = (x / face.mouth_width) ** 2
     line = face.mouth_y - face.corner_lift * across
     outer, inner = 1 - across, jnp.maximum(0, 1 - across / _MOUTH_INNER**2)
@@ -189,7 +189,7 @@ def lips(face: Face, x: Array) -> tuple[Array, Array, Array, Array]:
 
 
 def rotation(pose: Pose) -> Array:
-    """[3, 3] from the axes of the head to those of the camera: yaw first, then pitch, then roll."""
+    """Rotation [3, 3] from the axes of the head to those of the camera: yaw first, then pitch, then roll."""
     (cy, sy), (cp, sp), (cr, sr) = ((jnp.cos(a), jnp.sin(a)) for a in (pose.yaw, pose.pitch, pose.roll))
     one, zero = jnp.ones_like(cy), jnp.zeros_like(cy)
     yaw = jnp.stack([jnp.stack([cy, zero, sy]), jnp.stack([zero, one, zero]), jnp.stack([-sy, zero, cy])])
@@ -199,9 +199,9 @@ def rotation(pose: Pose) -> Array:
 
 
 def landmarks(face: Face, pose: Pose) -> Array:
-    """[68, 3] iBUG-68 points on the surface, in the axes of the head.
+    """The iBUG-68 landmarks [68, 3] on the surface, in the axes of the head.
 
-    The jaw line (0-16) is what the viewer sees of it: on the side turned away it slides forward to the outline.
+    The jaw line (0-16) is the one that the viewer sees: on the side turned away, it slides forward to the outline.
     """
     half = jnp.linspace(-1.0, 1.0, 5) * face.brow_length
     brow_side = jnp.concatenate([face.brow_x - half, face.brow_x + half])
@@ -235,7 +235,7 @@ def landmarks(face: Face, pose: Pose) -> Array:
 
 
 def _jaw_line(face: Face, pose: Pose) -> Array:
-    """[17, 3] from ear to ear over the chin, in the axes of the head."""
+    """The jaw line [17, 3] from ear to ear around the chin, in the axes of the head."""
     u = jnp.array(_JAW_DOWN + _JAW_DOWN[7::-1], jnp.float32)
     side = jnp.concatenate([-jnp.ones(8), jnp.zeros(1), jnp.ones(8)])
     y = _WIDEST_Y + face.jaw_height * u
@@ -249,7 +249,7 @@ def _jaw_line(face: Face, pose: Pose) -> Array:
 
 
 def to_camera(pose: Pose, points: Array) -> Array:
-    """Points [..., 3] in the axes of the head to those of the camera (orthographic: x and y are the picture's)."""
+    """Points [..., 3] from the axes of the head to those of the camera, whose x and y are the picture's (orthographic)."""
     pivot = jnp.array(PIVOT, jnp.float32)
     shift = jnp.stack([pose.shift_x, pose.shift_y, jnp.zeros_like(pose.shift_x)])
     centred = points - jnp.broadcast_to(pivot, points.shape)
@@ -257,7 +257,7 @@ def to_camera(pose: Pose, points: Array) -> Array:
 
 
 def project(pose: Pose, points: Array) -> Array:
-    """Points [..., 3] in the axes of the head to [..., 2] in the picture, (0, 0) top left to (1, 1) bottom right."""
+    """Points [..., 3] in the axes of the head to [..., 2] in the picture, from (0, 0) top left to (1, 1) bottom right."""
     plane = to_camera(pose, points)[..., :2] / UNITS_PER_IMAGE
     centre = jnp.array([0.5, 0.5 - IMAGE_CENTRE_Y / UNITS_PER_IMAGE], jnp.float32)
     return plane + jnp.broadcast_to(centre, plane.shape)

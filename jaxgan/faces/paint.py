@@ -1,7 +1,7 @@
-"""Colour of the head's surface: skin, lips and mouth, nostrils, eyes and brows, drawn on the front of the face.
+"""Colour of the head's surface: skin, mouth, nostrils, eyes and brows, painted on the front of the face.
 
-Colours are sRGB in [0, 1] with the channel first, [3, T], for T surface points; masks are [T]. `soft` is the width over
-which an edge fades, a scalar in head units: one sample of the picture.
+Colours are sRGB in [0, 1], [3, T] for T points of the surface; masks are [T]. `soft`, a scalar in head units, is the width
+over which an edge fades: one sample of the picture.
 """
 
 import jax.numpy as jnp
@@ -18,12 +18,12 @@ _LASHES = (0.10, 0.07, 0.06)
 
 
 def edge(distance: Array, soft: float | Array) -> Array:
-    """Coverage of a shape: 0 outside, 1 inside, a ramp of width `soft` across its edge (distance > 0 inside)."""
+    """Coverage of a shape: 0 outside, 1 inside, with a ramp of width `soft` at the edge; `distance` is positive inside."""
     return jnp.clip(0.5 + distance / soft, 0, 1)
 
 
 def over(below: Array, colour: Array | tuple[float, float, float], alpha: Array) -> Array:
-    """`colour` ([3], or [3, T]) laid over `below` [3, T] with opacity `alpha` [T]."""
+    """`colour`, [3] or [3, T], composited over `below` [3, T] with opacity `alpha` [T]."""
     colour = jnp.asarray(colour, jnp.float32)
     if colour.ndim == 1:
         colour = colour[:, None]
@@ -57,7 +57,7 @@ def _paint_skin(face: Face, identity: Identity, x: Array, side: Array, y: Array)
         0.30 * _blob(side - face.eye_x + 0.06, y + 0.09, 0.38, 0.24)  # under the brow
         + 0.18 * _blob(side - face.eye_x, y - 0.17, 0.28, 0.12)  # under the eye
         + 0.30 * _blob(x, y - face.nose_y - 0.17, 0.32, 0.13)  # under the nose
-        + 0.22 * _blob(side - face.nose_width, y - face.nose_y - 0.02, 0.09, 0.18)  # round the nostrils
+        + 0.22 * _blob(side - face.nose_width, y - face.nose_y - 0.02, 0.09, 0.18)  # around the nostrils
         + 0.25 * _blob(x, y - face.mouth_y - face.gap_lower - face.lip_lower - 0.09, 0.32, 0.11)  # under the lips
     )
     fold_x = face.nose_width + 0.06 + 0.28 * jnp.clip((y - face.nose_y) / 0.5, 0, 1)

@@ -1,7 +1,7 @@
-"""Who is drawn and how the head is held: the two independent inputs of a procedural portrait, and their distributions.
+"""Identity and pose, the two independent inputs of a procedural portrait, and their distributions.
 
-Lengths are in head units: one unit is half the width of an average face at the cheekbones. The axes of the head are x
-to the right of the image, y down and z towards the viewer; the origin lies midway between the pupils, inside the skull.
+Lengths are in head units, one of which is half the width of an average face at the cheekbones. In the axes of the head, x
+points to the right of the image, y down and z towards the viewer; the origin lies midway between the pupils, inside the skull.
 """
 
 from collections.abc import Sequence
@@ -9,60 +9,60 @@ from typing import NamedTuple
 
 import numpy as np
 
-_IDENTITY_STREAM, _POSE_STREAM = 1, 2  # keep the two draws of one index independent
+_IDENTITY_STREAM, _POSE_STREAM = 1, 2  # keep identity and pose of the same index independent
 _UNIFORMS_PER_ITEM = 96
 
 
 class Identity(NamedTuple):
-    """A person and the picture's surroundings: all that a change of pose leaves alone. N people."""
+    """N people and their surroundings: everything that a change of pose does not affect."""
 
     skull_width: np.ndarray  # [N] half width of the head at the cheekbones, head units
-    jaw_width: np.ndarray  # [N] width of the chin's end of the face as a fraction of skull_width
+    jaw_width: np.ndarray  # [N] width of the face at the chin as a fraction of skull_width
     jaw_squareness: np.ndarray  # [N] 0: oval, 1: square
     chin_height: np.ndarray  # [N] y of the chin with the mouth closed, head units
     eye_distance: np.ndarray  # [N] x of the eye's centre, head units
     eye_width: np.ndarray  # [N] half width of the eye, head units
-    eye_height: np.ndarray  # [N] height of the upper lid's arc, eyes open, head units
-    eye_slant: np.ndarray  # [N] rise of the outer corner over the eye's centre, head units
+    eye_height: np.ndarray  # [N] height of the upper lid's arc with the eyes open, head units
+    eye_slant: np.ndarray  # [N] height of the outer corner above the eye's centre, head units
     brow_height: np.ndarray  # [N] distance of the brow above the eye, head units
     brow_arch: np.ndarray  # [N] height of the brow's arc, head units
     brow_thickness: np.ndarray  # [N] half thickness of the brow, head units
     nose_length: np.ndarray  # [N] y of the nose's tip, head units
     nose_width: np.ndarray  # [N] half width at the nostrils, head units
-    nose_height: np.ndarray  # [N] how far the tip stands out of the face, head units
+    nose_height: np.ndarray  # [N] how far the tip protrudes from the face, head units
     mouth_height: np.ndarray  # [N] y of the closed mouth, head units
     mouth_width: np.ndarray  # [N] half width of the mouth at rest, head units
     upper_lip: np.ndarray  # [N] thickness, head units
     lower_lip: np.ndarray  # [N] thickness, head units
-    skin: np.ndarray  # [N, 3] sRGB in [0, 1], as all colours here
+    skin: np.ndarray  # [N, 3] sRGB in [0, 1], like all colours here
     lips: np.ndarray  # [N, 3]
     iris: np.ndarray  # [N, 3]
-    hair: np.ndarray  # [N, 3] also the colour of brows and beard
-    beard: np.ndarray  # [N] opacity of the beard's shadow, 0: shaven
+    hair: np.ndarray  # [N, 3], of brows and beard too
+    beard: np.ndarray  # [N] opacity of the beard, 0: shaven
     hair_coverage: np.ndarray  # [N] 1: hair, 0: bald
     hair_length: np.ndarray  # [N] 0: cropped above the ears, 1: to the shoulders
     hair_volume: np.ndarray  # [N] thickness of the hair over the skull, head units
-    hairline: np.ndarray  # [N] y of the hair's edge over the forehead, head units; a low one is a fringe
+    hairline: np.ndarray  # [N] y of the hair's edge on the forehead, head units; a fringe if it is low
     hair_part: np.ndarray  # [N] sideways shift of the highest point of the hairline, head units
     background: np.ndarray  # [N, 2, 3] the two ends of a linear gradient
     background_angle: np.ndarray  # [N] direction of the gradient, radians
     clothes: np.ndarray  # [N, 3]
     neckline: np.ndarray  # [N] y where the clothes meet the neck, head units
     light: np.ndarray  # [N, 3] unit vector towards the light
-    ambient: np.ndarray  # [N] share of the light that comes from everywhere, 0 to 1
+    ambient: np.ndarray  # [N] share of ambient light, 0 to 1
 
 
 class Pose(NamedTuple):
-    """How the head is held, and its expression; every field is [N]. All of them show in the landmarks."""
+    """Pose and expression of N heads; every field is [N] and affects the landmarks."""
 
-    yaw: np.ndarray  # radians, positive: the face turns to the right of the image
-    pitch: np.ndarray  # radians, positive: the face looks up
-    roll: np.ndarray  # radians, positive: the head turns clockwise in the image
+    yaw: np.ndarray  # radians; positive: the face turns to the right of the image
+    pitch: np.ndarray  # radians; positive: the face looks up
+    roll: np.ndarray  # radians; positive: the head turns clockwise in the image
     shift_x: np.ndarray  # head units, to the right
     shift_y: np.ndarray  # head units, down
-    scale: np.ndarray  # size of the head relative to the average, 1: as the model stands
+    scale: np.ndarray  # size of the head, 1: average
     jaw: np.ndarray  # opening of the jaw, 0: closed, 1: wide
-    smile: np.ndarray  # -1: corners of the mouth down, 1: broad smile
+    smile: np.ndarray  # -1: corners of the mouth drawn down, 1: broad smile
     brow_raise: np.ndarray  # -1: brows down, 1: raised
     brow_frown: np.ndarray  # 0: relaxed, 1: inner ends drawn down and together
     blink: np.ndarray  # 0: eyes open, 1: closed
@@ -96,9 +96,14 @@ _IRIS_COLOURS = np.array([[62, 38, 22], [95, 62, 32], [98, 105, 58], [70, 110, 1
 
 
 def sample_identities(seed: int | Sequence[int], indices: Sequence[int]) -> Identity:
-    """Draws the people of `indices`; item i depends on (seed, indices[i]) alone.
+    """Draws the people of `indices`; item i depends only on its seed and index.
 
-    seed is one for all or one an item; ValueError if it or an index is negative.
+    Args:
+      seed: one for all items or one per item.
+      indices: N indices.
+
+    Raises:
+      ValueError: a seed or an index is negative.
     """
     draw = _Draws(_IDENTITY_STREAM, seed, indices)
     geometry = {name: draw.between(low, high, draws=2) for name, (low, high) in _GEOMETRY_RANGES.items()}
@@ -144,10 +149,7 @@ def sample_identities(seed: int | Sequence[int], indices: Sequence[int]) -> Iden
 
 
 def sample_poses(seed: int | Sequence[int], indices: Sequence[int]) -> Pose:
-    """Draws the poses of `indices`; item i depends on (seed, indices[i]) alone.
-
-    seed is one for all or one an item; ValueError if it or an index is negative.
-    """
+    """Draws the poses of `indices`; arguments and errors are those of `sample_identities`."""
     draw = _Draws(_POSE_STREAM, seed, indices)
     degrees = np.pi / 180
     pose = Pose(
@@ -168,7 +170,7 @@ def sample_poses(seed: int | Sequence[int], indices: Sequence[int]) -> Pose:
 
 
 class _Draws:
-    """One stream of uniform numbers an item, handed out column by column."""
+    """A stream of uniform numbers for each item, consumed column by column."""
 
     def __init__(self, stream: int, seed: int | Sequence[int], indices: Sequence[int]):
         keys = [(int(s), int(i)) for s, i in zip(np.broadcast_to(seed, len(indices)), indices, strict=True)]
@@ -180,24 +182,24 @@ class _Draws:
         self._next = 0
 
     def between(self, low: float, high: float, draws: int = 1) -> np.ndarray:
-        """[N] in [low, high): uniform for one draw, the mean of several (peaked at the middle) otherwise."""
+        """Values [N] in [low, high): uniform, or the mean of several draws, which peaks in the middle."""
         columns = self._uniforms[:, self._next : self._next + draws]
         self._next += draws
         return low + (high - low) * columns.mean(axis=1)
 
     def colour(self) -> np.ndarray:
-        """[N, 3] in [0, 1)."""
+        """Uniform values [N, 3] in [0, 1)."""
         return np.stack([self.between(0, 1) for _ in range(3)], axis=1)
 
 
 def _blend(palette: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Colours [N, 3] in [0, 1] at `position` (0: first, 1: last) of a palette of 8-bit colours."""
+    """Colours [N, 3] in [0, 1], interpolated in a palette of 8-bit colours at `position` (0: first, 1: last)."""
     stops = np.linspace(0, 1, len(palette))
     return np.stack([np.interp(position, stops, channel) for channel in palette.T / 255], axis=1)
 
 
 def _muted(draw: _Draws, low_saturation: float, high_saturation: float, dark: float, bright: float) -> np.ndarray:
-    """Colours [N, 3] of any hue within the given saturation and brightness."""
+    """Colours [N, 3] of any hue, with saturation and brightness in the given ranges."""
     hue, saturation = draw.between(0, 1), draw.between(low_saturation, high_saturation)
     value = draw.between(dark, bright)
     wheel = 0.5 + 0.5 * np.cos(2 * np.pi * (hue[:, None] + np.array([0, 1 / 3, 2 / 3])))

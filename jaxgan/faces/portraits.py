@@ -1,7 +1,7 @@
-"""Procedural portraits with exact landmarks: any number, any resolution, decided by a seed.
+"""Procedural portraits with exact landmarks, in any number and at any resolution, determined by a seed.
 
-Who is drawn and how the head is held are separate inputs, so the true picture of "this person with those landmarks"
-exists: `truth` draws it, which no set of photographs can.
+Identity and pose are separate inputs, so that, unlike for photographs, a true picture of one person with another's landmarks
+exists; `truth` draws it.
 """
 
 import re
@@ -26,11 +26,11 @@ def render(identity: Identity, pose: Pose, resolution: int) -> tuple[np.ndarray,
     Args:
       identity: N people.
       pose: N poses.
-      resolution: R, height and width of the pictures in pixels; a power of two from 8 on.
+      resolution: R, height and width of the pictures in pixels; a power of two of at least 8.
 
     Returns:
-      (uint8 [N, R, R, 3] sRGB pictures, float32 [N, 68, 2] iBUG-68 landmarks, (x, y) in pixels, pixel centres at
-      integer + 0.5).
+      Pictures uint8 [N, R, R, 3], sRGB, and iBUG-68 landmarks float32 [N, 68, 2], (x, y) in pixels with pixel centres at
+      integer + 0.5.
 
     Raises:
       ValueError: resolution is not a power of two of at least 8, or identity and pose differ in N.
@@ -40,19 +40,28 @@ def render(identity: Identity, pose: Pose, resolution: int) -> tuple[np.ndarray,
     count = len(pose.yaw)
     for name, field in (*identity._asdict().items(), *pose._asdict().items()):
         if len(field) != count:
-            raise ValueError(f"{name} has {len(field)} entries where pose.yaw has {count}")
+            raise ValueError(f"{name} has {len(field)} entries, but pose.yaw has {count}")
     return render_portraits(identity, pose, resolution)
 
 
 def portraits(seed: int, indices: Sequence[int], resolution: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draws the portraits of `indices`, each person in their own pose; see `render` for the result."""
+    """Draws the portraits of `indices`, each person in their own pose; the result is that of `render`."""
     return render(sample_identities(seed, indices), sample_poses(seed, indices), resolution)
 
 
 def truth(source: Sequence[str], target: Sequence[str], resolution: int) -> np.ndarray:
-    """Draws the person of record source[i] in the pose of record target[i]: uint8 [N, R, R, 3].
+    """Draws the person of record source[i] in the pose of record target[i].
 
-    Records are named as by `record_name`; another name raises ValueError, as do lists of different lengths.
+    Args:
+      source: N names made by `record_name`.
+      target: the same.
+      resolution: R, as for `render`.
+
+    Returns:
+      uint8 [N, R, R, 3].
+
+    Raises:
+      ValueError: a name was not made by `record_name`, or the numbers of names differ.
     """
     if len(source) != len(target):
         raise ValueError(f"got {len(source)} source but {len(target)} target names")
@@ -60,7 +69,11 @@ def truth(source: Sequence[str], target: Sequence[str], resolution: int) -> np.n
 
 
 def poses(names: Sequence[str]) -> Pose:
-    """The poses of records named as by `record_name`; another name raises ValueError."""
+    """The poses of records by their names.
+
+    Raises:
+      ValueError: a name was not made by `record_name`.
+    """
     return sample_poses(*_seeds_and_indices(names))
 
 
@@ -70,12 +83,16 @@ def _seeds_and_indices(names: Sequence[str]) -> tuple[list[int], list[int]]:
 
 
 def record_name(seed: int, index: int) -> str:
-    """Name of a procedural portrait in a data set."""
+    """Name of a procedural portrait in a dataset."""
     return f"procedural/{seed}/{index}"
 
 
 def parse_record_name(name: str) -> tuple[int, int]:
-    """(seed, index) of a name made by `record_name`; ValueError for any other."""
+    """The (seed, index) of a name.
+
+    Raises:
+      ValueError: the name was not made by `record_name`.
+    """
     match = _RECORD_NAME.fullmatch(name)
     if not match:
         raise ValueError(f"not a procedural portrait (procedural/SEED/INDEX): {name!r}")

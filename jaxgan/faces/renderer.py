@@ -1,8 +1,7 @@
-"""From a person and a pose to a picture: rays traced to the head, composed with what surrounds it, and antialiased.
+"""Renders a person in a pose: rays are traced to the head, composited with its surroundings, and antialiased.
 
-The camera is orthographic. Its axes are those of a head that looks straight at it (see face_parameters): a ray runs
-along -z. The head is traced to its implicit surface, the rest is met in closed form. Every pixel averages a grid of
-samples.
+The camera is orthographic. Its axes are those of a head facing it (see `jaxgan.faces.parameters`), and rays run along -z. Rays
+are traced to the implicit surface of the head and intersect everything else in closed form. A pixel averages a grid of samples.
 """
 
 import os
@@ -19,17 +18,17 @@ from jaxgan.faces.paint import edge, over, paint_head
 from jaxgan.faces.parameters import Identity, Pose
 
 _TRACE_STEPS = 24
-_START_Z = 2.2  # where rays start, head units before the head's pivot
-_FREE_PATH = 0.6  # head units of every ray that are certainly empty
-_HIT = 0.012  # level below which a ray has met the head
-_TILE = 9216  # samples traced at once: what the processor's cache holds, a multiple of every grid's samples
+_START_Z = 2.2  # where rays start, in head units in front of the head's pivot
+_FREE_PATH = 0.6  # length at the start of every ray that is known to be empty, in head units
+_HIT = 0.012  # level below which a ray has hit the head
+_TILE = 9216  # samples traced at once; they fit the processor's cache and are a multiple of every grid's samples
 _CHUNK = 8  # tiles traced by one call of the compiled function
 
 
 def render_portraits(identity: Identity, pose: Pose, resolution: int) -> tuple[np.ndarray, np.ndarray]:
-    """(uint8 [N, R, R, 3] pictures, float32 [N, 68, 2] landmarks in pixels) of N portraits.
+    """Pictures uint8 [N, R, R, 3] and landmarks float32 [N, 68, 2] in pixels of N portraits.
 
-    The work is cut into tiles of one size, so that one compilation serves every N and every R.
+    The work is divided into tiles of one size, so that one compiled program serves every N and R.
     """
     count = len(pose.yaw)
     grid = 3 if resolution <= 32 else 2  # samples of a pixel along each axis
@@ -56,10 +55,10 @@ def render_portraits(identity: Identity, pose: Pose, resolution: int) -> tuple[n
 
 @jax.jit
 def _render_tiles(identity: Identity, pose: Pose, first: Array, resolution: Array, grid: Array) -> tuple[Array, Array]:
-    """(sRGB [C, 3, T] of the samples in C tiles, float32 [C, 68, 2] landmarks, 0 to 1 across the picture).
+    """sRGB [C, 3, T] of the samples in C tiles, and landmarks float32 [C, 68, 2], 0 to 1 across the picture.
 
-    Tile i shows portrait i from pixel first[i] on, counted along the rows; its samples are ordered by their place in
-    the pixel, then by pixel.
+    Tile i shows portrait i from pixel first[i] onwards, row by row; its samples are ordered by their position within the
+    pixel, then by pixel.
     """
 
     def tile(item):
@@ -80,14 +79,14 @@ def _render_tiles(identity: Identity, pose: Pose, first: Array, resolution: Arra
 
 
 def _trace(face: Face, identity: Identity, pose: Pose, x: Array, y: Array, soft: Array) -> Array:
-    """sRGB [3, T] seen at the points (x, y) [T] of the picture's plane, in camera axes; painted from back to front."""
+    """sRGB [3, T] at the points (x, y) [T] of the picture's plane, in camera axes, composited from back to front."""
     rays = _to_head(pose, x, y)
     light = identity.light @ model.rotation(pose)  # in the axes of the head
     hair_front, hair_back = scene.hair(face, identity, rays, light, soft)
     ears = scene.ears(face, identity, rays, light)
     t, level, skin = _head(face, identity, rays, light, soft)
     on_head = jnp.where(level < _HIT, 1.0, 0.0)
-    uncovered = 1 + on_head * (edge(t + 0.02 - hair_front.t, 0.04) - 1)  # a nose may stand before the far hair
+    uncovered = 1 + on_head * (edge(t + 0.02 - hair_front.t, 0.04) - 1)  # a nose may be in front of the far hair
 
     colour = over(scene.background(identity, x, y), hair_back.colour, hair_back.alpha)
     colour = scene.body(identity, colour, x, y, soft)
@@ -97,7 +96,7 @@ def _trace(face: Face, identity: Identity, pose: Pose, x: Array, y: Array, soft:
 
 
 def _to_head(pose: Pose, x: Array, y: Array) -> scene.Rays:
-    """The rays through (x, y) of the picture's plane in the axes of the head: the inverse of model.to_camera."""
+    """The rays through (x, y) of the picture's plane, in the axes of the head: the inverse of model.to_camera."""
     px, py, pz = model.PIVOT
     turn = model.rotation(pose)
     cx, cy = (x - px - pose.shift_x) / pose.scale, (y - py - pose.shift_y) / pose.scale
@@ -106,7 +105,11 @@ def _to_head(pose: Pose, x: Array, y: Array) -> scene.Rays:
 
 
 def _head(face: Face, identity: Identity, rays: scene.Rays, light: Array, soft: Array) -> tuple[Array, Array, Array]:
-    """(t, level, colour) where each ray comes closest to the head's surface, found by sphere tracing (Hart 1996)."""
+    """The (t, level, colour) where each ray comes closest to the head's surface, found by sphere tracing.
+
+    References:
+      Hart, Sphere tracing: a geometric method for the antialiased ray tracing of implicit surfaces, 1996.
+    """
 
     def step(_, state):
         t, best_t, best = state

@@ -1,7 +1,7 @@
-"""What surrounds the face, and the light: hair and ears move with the head; neck, clothes and background stand still.
+"""Light and surroundings of the face: hair and ears, which move with the head, and neck, clothes and background, which do not.
 
-Colours are sRGB in [0, 1], [3, T] for T rays; masks and depths are [T]. `soft` is the width over which an edge fades, a
-scalar in head units: one sample of the picture.
+Colours are sRGB in [0, 1], [3, T] for T rays; masks and depths are [T]. `soft`, a scalar in head units, is the width over
+which an edge fades: one sample of the picture.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ _BEYOND = 9.0  # head units: farther than anything in the scene
 
 
 class Rays(NamedTuple):
-    """Rays origin - t * viewer in the axes of the head; the origin's x, y, z are [T], the unit vector viewer is [3]."""
+    """Rays origin - t * viewer in the axes of the head, with origin x, y, z [T] and unit vector viewer [3]."""
 
     x: Array
     y: Array
@@ -30,7 +30,7 @@ class Rays(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """Something opaque to `alpha` [T], of colour [3, T], at distance t [T] along the rays."""
+    """A surface of colour [3, T] and opacity `alpha` [T], at t [T] along the rays."""
 
     colour: Array
     alpha: Array
@@ -38,13 +38,13 @@ class Layer(NamedTuple):
 
 
 class _Ellipsoid(NamedTuple):
-    """An ellipsoid along the axes of the head."""
+    """An ellipsoid aligned with the axes of the head."""
 
     centre: tuple
     radii: tuple
 
     def meet(self, rays: Rays) -> tuple[Array, Array, Array]:
-        """(hit, near, far): whether each ray meets it (1 or 0), and the t where it enters and leaves."""
+        """Returns (hit, near, far): 1 or 0 for whether each ray hits the ellipsoid, and the t where it enters and leaves."""
         ox, oy, oz = ((o - c) / r for o, c, r in zip(rays[:3], self.centre, self.radii, strict=True))
         dx, dy, dz = (rays.viewer[i] / r for i, r in enumerate(self.radii))
         a, b, c = dx * dx + dy * dy + dz * dz, ox * dx + oy * dy + oz * dz, ox * ox + oy * oy + oz * oz - 1
@@ -62,7 +62,7 @@ def unit(vectors: Array) -> Array:
 
 
 def shade(identity: Identity, albedo: Array, gloss: Array | float, normal: Array, light: Array, viewer: Array) -> Array:
-    """A lit surface: ambient light, Lambert's law and a Blinn-Phong highlight; the square of sRGB is linear light."""
+    """Colour of a lit surface: ambient light, Lambert's law and a Blinn-Phong highlight; sRGB squared approximates light."""
     lambert = jnp.maximum(0, light @ normal)
     sky = 0.9 - 0.1 * normal[1]  # a little more light from above
     half = light + viewer
@@ -72,7 +72,7 @@ def shade(identity: Identity, albedo: Array, gloss: Array | float, normal: Array
 
 
 def ears(face: Face, identity: Identity, rays: Rays, light: Array) -> Layer:
-    """Both ears; they never overlap in the picture."""
+    """Both ears, which never overlap in the picture."""
     colour, alpha = jnp.zeros((3, rays.x.size), jnp.float32), jnp.zeros_like(rays.x)
     tint = identity.skin * jnp.array([0.97, 0.84, 0.80])
     for side in (-1.0, 1.0):
@@ -86,7 +86,7 @@ def ears(face: Face, identity: Identity, rays: Rays, light: Array) -> Layer:
 
 
 def hair_distance(identity: Identity, x: Array, y: Array) -> Array:
-    """Signed distance from the hair's edge round the face, seen from the front: positive in the hair, head units."""
+    """Signed distance in head units from the hair's edge around the face, seen from the front; positive in the hair."""
     temple_y = -0.25
     height = temple_y - identity.hairline
     up = jnp.clip((temple_y - y) / height, 0, 2)
@@ -102,7 +102,7 @@ def hair_shadow(identity: Identity, x: Array, y: Array) -> Array:
 
 
 def hair(face: Face, identity: Identity, rays: Rays, light: Array, soft: Array) -> tuple[Layer, Layer]:
-    """(front, back): the hair before and behind the head; a cap on the skull and, if long, a drape round the neck."""
+    """The (front, back) layers of hair, in front of and behind the head: a cap and, for long hair, a drape around the neck."""
     volume = identity.hair_volume
     cap = _Ellipsoid((0.0, -0.42, -0.05), (face.width + 0.05 + 0.5 * volume, 1.24 + volume, 1.26 + volume))
     is_long = jnp.where(identity.hair_length > 0.3, 1.0, 0.0)
@@ -128,13 +128,13 @@ def hair(face: Face, identity: Identity, rays: Rays, light: Array, soft: Array) 
 def _shell(
     identity: Identity, shell: _Ellipsoid, coverage: Array, end: Array, rays: Rays, light: Array, soft: Array
 ) -> tuple[Layer, Layer]:
-    """(front, back) of one ellipsoid of hair, cut open round the face and at y = end."""
+    """The (front, back) layers of an ellipsoid of hair, cut open around the face and at y = end."""
     hit, near, far = shell.meet(rays)
     x, y, z = rays.at(near)
     round_face, above_end = hair_distance(identity, x, y), end - y
     corner = jnp.maximum(0, 0.2 - jnp.abs(round_face - above_end))
     inside = jnp.minimum(round_face, above_end) - 1.25 * corner * corner  # a smooth minimum rounds the sideburns
-    turn = (x - 0.3 * identity.hair_part) * jax.lax.rsqrt(x * x + (z + 0.5) ** 2 + 0.1)  # round the head
+    turn = (x - 0.3 * identity.hair_part) * jax.lax.rsqrt(x * x + (z + 0.5) ** 2 + 0.1)  # around the head
     strands = jnp.cos(13 * turn) + jnp.cos(31 * turn)
     albedo = identity.hair[:, None] * (0.95 + 0.06 * strands)[None]
     lit = shade(identity, albedo, 0.1, shell.normal(x, y, z), light, rays.viewer)
@@ -144,14 +144,14 @@ def _shell(
 
 
 def background(identity: Identity, x: Array, y: Array) -> Array:
-    """The gradient behind the points (x, y) of the picture's plane, in camera axes."""
+    """The background gradient at the points (x, y) of the picture's plane, in camera axes."""
     along = (x * jnp.cos(identity.background_angle) + y * jnp.sin(identity.background_angle)) / UNITS_PER_IMAGE
     start, end = identity.background[0][:, None], identity.background[1][:, None]
     return start + (end - start) * smoothstep(along + 0.5)[None]
 
 
 def body(identity: Identity, colour: Array, x: Array, y: Array, soft: Array) -> Array:
-    """`colour` with neck and shoulders laid over it at the points (x, y) of the picture's plane, in camera axes."""
+    """Neck and shoulders composited over `colour` at the points (x, y) of the picture's plane, in camera axes."""
     side, viewer = jnp.abs(x), jnp.array([0, 0, 1], jnp.float32)
     width = 0.60 * identity.skull_width + 0.5 * smoothstep((y - 1.45) / 0.9) ** 2
     round_ = jnp.clip(x / width, -1, 1)

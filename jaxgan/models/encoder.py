@@ -1,7 +1,6 @@
-"""The editor's encoders: latent difference, keypoint and naive (the report's encoder variants).
+"""The editor's encoders: latent difference, keypoint and naive, the encoder variants of the report.
 
-All have one signature, (portraits, latents, keypoints, landmark images, train) to the edited latents w + delta, so that the
-training does not know which it has.
+All map (portraits, latents, landmarks, train) to the edited latents w + delta, so that training is the same for each.
 """
 
 import flax.linen as nn
@@ -15,10 +14,10 @@ from jaxgan.models.layers import EqualizedDense, LayerwiseDense, leaky_relu
 
 
 class DifferenceEncoder(nn.Module):
-    """Latents [B, L, latent] and landmarks to the latent shift [B, L, latent].
+    """Maps latents [B, L, latent] and landmarks to the latent shift [B, L, latent].
 
     The landmark branch reads the landmark image through the residual trunk ("latent_difference") or the 136 coordinates
-    directly ("keypoint"); its features are copied to each layer and joined with that layer's own reading of w.
+    directly ("keypoint"). Its features are copied to each layer and concatenated with that layer's features of w.
     """
 
     config: EncoderConfig
@@ -43,10 +42,10 @@ class DifferenceEncoder(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The encoder that `config.kind` names: edited latents [B, L, latent] from portraits or latents, and landmarks.
+    """The encoder named by `config.kind`: maps portraits or latents, and landmarks, to edited latents [B, L, latent].
 
-    Portraits are [B, R, R, 3] in [-1, 1]. The naive encoder reads portraits and does its own inversion; the others read
-    latents. The one not needed may be None. Where config.edited_layers is k > 0, only the first k layers are shifted.
+    The naive encoder reads portraits [B, R, R, 3] in [-1, 1] and inverts them itself; the others read latents. The input that
+    is not needed may be None. If config.edited_layers is k > 0, only the first k layers are shifted.
     """
 
     config: EncoderConfig

@@ -1,4 +1,8 @@
-"""The domain-guided encoder of in-domain GAN inversion (Zhu et al. 2020): portraits to W+."""
+"""The domain-guided encoder of in-domain GAN inversion, which maps portraits to W+.
+
+References:
+  Zhu et al., In-domain GAN inversion for real image editing, 2020.
+"""
 
 import flax.linen as nn
 import jax
@@ -10,9 +14,9 @@ from jaxgan.runtime import AXIS
 
 
 def batch_norm(train: bool, name: str, axis: int | tuple[int, ...] = -1, scale_init: float | None = None) -> nn.BatchNorm:
-    """Batch normalisation as published: epsilon 1e-5, decay 0.9, centre, no scale unless `scale_init` is given.
+    """Batch normalisation as published: epsilon 1e-5, decay 0.9, centred, and scaled only if `scale_init` is given.
 
-    In training, statistics are those of the batch over all devices of the mapped axis.
+    In training, statistics are those of the batch on all devices of the mapped axis.
     """
     return nn.BatchNorm(
         use_running_average=not train,
@@ -42,7 +46,7 @@ class ConvNorm(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside a shortcut, which is a 1x1 convolution where widths differ; hidden width is the smaller."""
+    """Two convolutions and a shortcut, a 1x1 convolution if the widths differ; the hidden width is the smaller of the two."""
 
     features: int
     dtype: jnp.dtype
@@ -56,7 +60,7 @@ class ResidualBlock(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Images [B, R, R, C] to flat features [B, 16 * width] by halving down to 4x4 with a residual block at each stage."""
+    """Maps images [B, R, R, C] to features [B, 16 * width]: a 2x2 mean and a residual block per resolution, down to 4x4."""
 
     config: TrunkConfig
 
@@ -74,9 +78,9 @@ class Trunk(nn.Module):
 
 
 class Inverter(nn.Module):
-    """Images [B, R, R, C] in [-1, 1] to latents [B, L, latent]; C is 6 in the naive editor (portrait, landmark image).
+    """Maps images [B, R, R, C] in [-1, 1] to latents [B, L, latent]; C is 6 in the naive editor (portrait, landmark image).
 
-    Batch statistics are used and updated where `train`, the running ones otherwise.
+    Uses batch statistics and updates the running ones if `train`; otherwise uses the running ones.
     """
 
     trunk: TrunkConfig

@@ -1,4 +1,4 @@
-"""Landmark images drawn from keypoints on the device."""
+"""Landmark images, drawn from keypoints on the device."""
 
 from functools import partial
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# (points in drawing order, closed, RGB of 255); the outer lips are not drawn.
+# (points in drawing order, closed, 8-bit RGB); the outer lips are not drawn.
 CURVES: tuple[tuple[range, bool, tuple[int, int, int]], ...] = (
     (range(0, 17), False, (0, 128, 0)),  # jaw
     (range(17, 22), False, (255, 165, 0)),  # brows
@@ -31,28 +31,30 @@ def _segments() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 _START, _END, _OWNER = _segments()
-_FAR = 1e9  # pixels; squares of much more overflow float32 and would make colours of NaN
+_FAR = 1e9  # pixels; squares of much larger values overflow float32 and lead to NaN
 
 
 class Landmarks(NamedTuple):
-    """Landmarks as networks read them."""
+    """Landmarks in the two forms that networks read."""
 
     keypoints: jax.Array  # [B, 68, 2], (x, y), in [-1, 1] across the image
     image: jax.Array  # [B, R, R, 3] in [-1, 1], drawn
 
 
 def draw_landmarks(keypoints: jax.Array, resolution: int) -> jax.Array:
-    """Landmark images of iBUG-68 keypoints: coloured one-pixel lines on black, antialiased (report, figure 1).
+    """Draws iBUG-68 keypoints as coloured, antialiased one-pixel lines on black (figure 1 of the report).
 
-    A pixel's coverage by a curve is 1 - d, at least 0, for the distance d in pixels from its centre to the curve, and later
-    curves are painted over earlier ones.
+    A curve covers max(0, 1 - d) of a pixel whose centre is d pixels away. Later curves are painted over earlier ones.
 
     Args:
       keypoints: [B, 68, 2], (x, y) in pixels of the image; pixel centres lie at integer + 0.5.
       resolution: width and height of the image.
 
     Returns:
-      [B, resolution, resolution, 3] float32 in [0, 1].
+      float32 [B, resolution, resolution, 3] in [0, 1].
+
+    Raises:
+      ValueError: keypoints have another shape.
     """
     keypoints = jnp.asarray(keypoints, jnp.float32)
     if keypoints.ndim != 3 or keypoints.shape[1:] != (68, 2):
@@ -66,15 +68,15 @@ def _draw(keypoints: jax.Array, resolution: int) -> jax.Array:
     centres = jnp.arange(resolution, dtype=jnp.float32)[None, None, None, :] + 0.5
     start, end = keypoints[:, _START], keypoints[:, _END]  # [B, S, 2]
     length = jnp.linalg.norm(end - start, axis=-1, keepdims=True)
-    anywhere = jnp.array([1.0, 0.0], jnp.float32)[None, None, :]  # the direction of a segment that is a point
+    anywhere = jnp.array([1.0, 0.0], jnp.float32)[None, None, :]  # direction of a segment without length
     direction = jnp.where(length > 0, (end - start) / jnp.where(length > 0, length, 1.0), anywhere)
     normal = direction[..., ::-1] * jnp.array([-1.0, 1.0], jnp.float32)[None, None, :]
-    offset = centres - 0.5 * (start + end)[..., None]  # [B, S, 2, R], from a segment's middle
-    along, across = direction[..., None] * offset, normal[..., None] * offset  # parts of x and of y, that add up
+    offset = centres - 0.5 * (start + end)[..., None]  # [B, S, 2, R], from the middle of a segment
+    along, across = direction[..., None] * offset, normal[..., None] * offset  # contributions of x and of y
     image = jnp.zeros((keypoints.shape[0], resolution, resolution, 3), jnp.float32)
     for curve, (_, _, colour) in enumerate(CURVES):
         distance2 = jnp.full(image.shape[:3], jnp.inf, jnp.float32)
-        for s in np.flatnonzero(_OWNER == curve):  # one by one: a single loop over pixels, several times as fast
+        for s in np.flatnonzero(_OWNER == curve):  # one by one, which XLA fuses into a loop over pixels several times as fast
             beyond = jnp.maximum(jnp.abs(_sum_xy(along[:, s])) - 0.5 * length[:, s, :, None], 0.0)
             distance2 = jnp.minimum(distance2, jnp.square(beyond) + jnp.square(_sum_xy(across[:, s])))
         cover = jnp.maximum(1.0 - jnp.sqrt(distance2), 0.0)[..., None]
@@ -84,11 +86,11 @@ def _draw(keypoints: jax.Array, resolution: int) -> jax.Array:
 
 
 def _sum_xy(parts: jax.Array) -> jax.Array:
-    """[B, 2, R], a part of each column and one of each row, to their sums [B, R, R]."""
+    """Sums [B, R, R] of contributions [B, 2, R] of the columns and of the rows."""
     return parts[:, 1, :, None] + parts[:, 0, None, :]
 
 
 def landmarks_from_keypoints(keypoints: jax.Array, resolution: int) -> Landmarks:
-    """What the networks read of keypoints [B, 68, 2] in pixels of a resolution x resolution image."""
+    """Converts keypoints [B, 68, 2] in pixels of a resolution x resolution image to what networks read."""
     image = draw_landmarks(keypoints, resolution) * 2.0 - 1.0
     return Landmarks(keypoints=jnp.asarray(keypoints, jnp.float32) * (2.0 / resolution) - 1.0, image=image)

@@ -1,6 +1,10 @@
-"""Building blocks of StyleGAN (Karras et al. 2018): equalised layers, blur, rescaling convolutions, AdaIN.
+"""Building blocks of StyleGAN: equalised layers, blur, rescaling convolutions, AdaIN.
 
-Activations are NHWC in the `dtype` of the module; parameters are float32.
+Activations are NHWC, in the `dtype` of the module; parameters are float32.
+
+References:
+  Karras et al., Progressive growing of GANs for improved quality, stability, and variation, 2017.
+  Karras et al., A style-based generator architecture for generative adversarial networks, 2018.
 """
 
 from collections.abc import Sequence
@@ -14,7 +18,7 @@ SQRT2 = float(np.sqrt(2.0))
 
 
 def leaky_relu(x: jax.Array) -> jax.Array:
-    """Leaky ReLU of slope 0.2."""
+    """Leaky ReLU with slope 0.2."""
     return jax.nn.leaky_relu(x, 0.2)
 
 
@@ -24,7 +28,7 @@ def pixel_norm(x: jax.Array) -> jax.Array:
 
 
 class EqualizedDense(nn.Module):
-    """Dense layer with weights ~ N(0, 1) scaled at run time by gain / sqrt(fan_in) (Karras et al. 2017, section 4.1).
+    """Dense layer with weights ~ N(0, 1), scaled at run time by gain / sqrt(fan_in) (Karras et al. 2017, section 4.1).
 
     Maps [..., in] to [..., features]. `lr_multiplier` scales the effective learning rate.
     """
@@ -48,7 +52,7 @@ class EqualizedDense(nn.Module):
 
 
 class LayerwiseDense(nn.Module):
-    """One equalised dense layer without bias per style layer: [B, L, in] to [B, L, features]."""
+    """An equalised dense layer without bias for each style layer: [B, L, in] to [B, L, features]."""
 
     features: int
 
@@ -60,10 +64,10 @@ class LayerwiseDense(nn.Module):
 
 
 class EqualizedConv(nn.Module):
-    """Square convolution, equalised, without bias; optionally doubles or halves the resolution.
+    """Equalised square convolution without bias that optionally doubles or halves the resolution.
 
-    rescale "up" is nearest-neighbour doubling followed by the convolution, "down" the convolution followed by a 2x2 mean.
-    Both are computed as the one 4x4 convolution they equal, with fewer multiplications (Karras et al. 2018, fused scaling).
+    With rescale "up", nearest-neighbour doubling precedes the convolution; with "down", a 2x2 mean follows it. Either is
+    computed as an equivalent 4x4 convolution with fewer multiplications (Karras et al. 2018, fused scaling).
     Maps [B, H, W, in] to [B, H', W', features].
     """
 
@@ -96,16 +100,16 @@ def conv2d(x: jax.Array, kernel: jax.Array, padding: str | Sequence = "SAME") ->
 
 
 def _sum_of_shifts(kernel: jax.Array) -> jax.Array:
-    """[3, 3, in, out] to [4, 4, in, out]: the sum of the kernel shifted by (0|1, 0|1)."""
+    """The sum [4, 4, in, out] of a kernel [3, 3, in, out] shifted by 0 or 1 along each axis."""
     padded = jnp.pad(kernel, ((1, 1), (1, 1), (0, 0), (0, 0)))
     return padded[1:, 1:] + padded[1:, :-1] + padded[:-1, 1:] + padded[:-1, :-1]
 
 
 def downscale_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """3x3 convolution followed by a 2x2 mean, as the one 4x4 convolution of stride 2 that they equal.
+    """3x3 convolution followed by a 2x2 mean, computed as an equivalent 4x4 convolution of stride 2.
 
-    Each 2x2 block of pixels is folded into channels, and the 2x2 taps over blocks are matrix products: gradients of strided
-    convolutions, and second gradients (R1) of 2x2 ones, are forms that XLA runs tens of times slower on CPUs.
+    Each 2x2 block of pixels is folded into channels, and the 2x2 taps over blocks are matrix products. On CPUs, XLA runs
+    gradients of strided convolutions, and second gradients (R1) of 2x2 ones, tens of times slower.
     """
     batch, height, width, channels = x.shape
     rows, columns = height // 2, width // 2
@@ -118,9 +122,9 @@ def downscale_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def upscale_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Nearest-neighbour doubling followed by a 3x3 convolution, as four 2x2 convolutions, one for each output phase.
+    """Nearest-neighbour doubling followed by a 3x3 convolution, computed as a 2x2 convolution for each of four output phases.
 
-    Output pixel 2i + p sees source pixels i - 1 + p and i + p only; the doubled pixels fold into sums of kernel rows.
+    Output pixel 2i + p depends only on input pixels i - 1 + p and i + p, so the doubled pixels become sums of kernel rows.
     """
     fold = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], np.float32)  # [phase, tap, kernel row]
     phases = jnp.einsum("ptk,qul,klio->tuiopq", fold.astype(kernel.dtype), fold.astype(kernel.dtype), kernel)
@@ -133,7 +137,7 @@ def upscale_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def blur(x: jax.Array) -> jax.Array:
-    """Low-pass filter [1, 2, 1] x [1, 2, 1] / 16 of [B, H, W, C], zeros outside."""
+    """Low-pass filter [1, 2, 1] x [1, 2, 1] / 16 of [B, H, W, C], with zeros outside."""
     for axis in (1, 2):
         pad = [(0, 0)] * 4
         pad[axis] = (1, 1)
@@ -158,12 +162,12 @@ def upscale2d(x: jax.Array, factor: int = 2) -> jax.Array:
 
 
 def crossfade(old: jax.Array, new: jax.Array, alpha: jax.Array) -> jax.Array:
-    """(1 - alpha) old + alpha new, exactly old at 0 and new at 1; alpha is a scalar."""
+    """(1 - alpha) old + alpha new for a scalar alpha; exactly old at 0 and new at 1."""
     return (1.0 - alpha).astype(old.dtype) * old + alpha.astype(new.dtype) * new
 
 
 def instance_norm(x: jax.Array) -> jax.Array:
-    """Zero mean and unit variance over height and width, statistics in float32, epsilon 1e-8."""
+    """Zero mean and unit variance over height and width, with float32 statistics and epsilon 1e-8."""
     full = x.astype(jnp.float32)
     full = full - full.mean(axis=(1, 2), keepdims=True)
     full = full * jax.lax.rsqrt(jnp.mean(jnp.square(full), axis=(1, 2), keepdims=True) + 1e-8)
@@ -171,23 +175,23 @@ def instance_norm(x: jax.Array) -> jax.Array:
 
 
 def modulate(x: jax.Array, style: jax.Array) -> jax.Array:
-    """AdaIN's modulation: x [B, H, W, C] times (1 + scale) plus shift; style [B, 2C] holds scale, then shift."""
+    """AdaIN's modulation x * (1 + scale) + shift of x [B, H, W, C]; style [B, 2C] holds scale, then shift."""
     scale, shift = jnp.split(style[:, None, None, :].astype(x.dtype), 2, axis=-1)
     return x * (1.0 + scale) + shift
 
 
 def minibatch_stddev(x: jax.Array, group: int) -> jax.Array:
-    """Appends one feature map, the mean standard deviation within groups of images (Karras et al. 2017, section 3).
+    """Appends a feature map with the mean standard deviation within groups of images (Karras et al. 2017, section 3).
 
-    Groups are neighbours in the batch, so that they do not depend on the number of devices.
+    Groups consist of neighbours in the batch, so they do not depend on the number of devices.
 
     Raises:
-      ValueError: the batch is not a multiple of the group, nor smaller than it.
+      ValueError: the batch is larger than the group and not a multiple of it.
     """
     batch, height, width, channels = x.shape
     group = min(group, batch)
     if batch % group:
-        raise ValueError(f"a batch of {batch} images a device is not a multiple of the minibatch-stddev group of {group}")
+        raise ValueError(f"a batch of {batch} images per device is not a multiple of the minibatch-stddev group of {group}")
     grouped = x.astype(jnp.float32).reshape(batch // group, group, height, width, channels)
     deviation = jnp.sqrt(jnp.var(grouped, axis=1) + 1e-8).mean(axis=(1, 2, 3))
     feature = jnp.broadcast_to(jnp.repeat(deviation, group)[:, None, None, None], (batch, height, width, 1))

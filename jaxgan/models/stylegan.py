@@ -1,4 +1,11 @@
-"""StyleGAN's generator and discriminator (Karras et al. 2018), with the W+ form of in-domain inversion (Zhu et al. 2020)."""
+"""StyleGAN's generator and discriminator, with the separate W+ latents of in-domain inversion.
+
+References:
+  Karras et al., Progressive growing of GANs for improved quality, stability, and variation, 2017.
+  Karras et al., A style-based generator architecture for generative adversarial networks, 2018.
+  Miyato and Koyama, cGANs with projection discriminator, 2018.
+  Zhu et al., In-domain GAN inversion for real image editing, 2020.
+"""
 
 import flax.linen as nn
 import jax
@@ -22,12 +29,12 @@ from jaxgan.models.layers import (
 
 
 def feature_maps(config: GeneratorConfig | DiscriminatorConfig, resolution: int) -> int:
-    """min(fmap_base / resolution, fmap_max)."""
+    """Number of feature maps at a resolution: min(fmap_base / resolution, fmap_max)."""
     return min(config.fmap_base // resolution, config.fmap_max)
 
 
 class Mapping(nn.Module):
-    """z [B, latent] to w [B, L, latent]: pixel norm, then equalised dense layers with leaky ReLU."""
+    """Maps z [B, latent] to w [B, L, latent]: pixel norm, then equalised dense layers with leaky ReLU."""
 
     config: GeneratorConfig
 
@@ -45,7 +52,7 @@ class Mapping(nn.Module):
 
 
 class StyledLayer(nn.Module):
-    """Noise, bias, leaky ReLU and AdaIN after an optional convolution: the body of one style layer."""
+    """One style layer: an optional convolution, then noise, bias, leaky ReLU and AdaIN."""
 
     features: int
     dtype: jnp.dtype
@@ -67,7 +74,7 @@ class StyledLayer(nn.Module):
         return modulate(instance_norm(x), style)
 
     def _noise(self, shape: tuple[int, ...], noise_keys: jax.Array | None) -> jax.Array:
-        """One map an image, or the fixed one for all, times a learned strength per channel: [B, H, W, C]."""
+        """A map for each image, or the fixed one for all, times a learned strength per channel: [B, H, W, C]."""
         _, height, width, channels = shape
         fixed = self.variable(
             "noise", "map", lambda: jax.random.normal(self.make_rng("params"), (1, height, width, 1), jnp.float32)
@@ -81,13 +88,13 @@ class StyledLayer(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """w [B, L, latent] to images [B, R, R, 3] in [-1, 1] (unbounded without tanh).
+    """Maps w [B, L, latent] to images [B, R, R, 3] in [-1, 1] (unbounded without tanh).
 
-    Noise maps are the module's fixed ones, or fresh from `noise_keys`, one random key an image [B].
+    Noise maps are the module's fixed ones or, given `noise_keys` [B], fresh ones from a random key for each image.
 
-    A growing network stops at a `resolution` r below R: images are [B, r, r, 3], later layers of w are not read. With `alpha`,
-    a scalar in [0, 1], r fades in: the image is (1 - alpha) times the enlarged one of r / 2 plus alpha times that of r
-    (Karras et al. 2017, figure 2).
+    A growing network stops at a `resolution` r below R: images are [B, r, r, 3] and later layers of w are not read. With
+    `alpha`, a scalar in [0, 1], r fades in: the image is (1 - alpha) times the enlarged one of r / 2 plus alpha times that of
+    r (Karras et al. 2017, figure 2).
     """
 
     config: GeneratorConfig
@@ -129,7 +136,7 @@ class Synthesis(nn.Module):
 
 
 class Generator(nn.Module):
-    """Mapping and synthesis; calling it composes them, `method="map"` and `method="synthesize"` give each alone."""
+    """Mapping followed by synthesis; `method="map"` and `method="synthesize"` apply either alone."""
 
     config: GeneratorConfig
 
@@ -138,11 +145,11 @@ class Generator(nn.Module):
         self.synthesis = Synthesis(self.config)
 
     def __call__(self, z: jax.Array) -> jax.Array:
-        """z [B, latent] to images [B, R, R, 3]."""
+        """Maps z [B, latent] to images [B, R, R, 3]."""
         return self.synthesis(self.mapping(z))
 
     def map(self, z: jax.Array) -> jax.Array:
-        """z [B, latent] to w [B, L, latent]."""
+        """Maps z [B, latent] to w [B, L, latent]."""
         return self.mapping(z)
 
     def synthesize(
@@ -152,15 +159,15 @@ class Generator(nn.Module):
         resolution: int | None = None,
         alpha: jax.Array | None = None,
     ) -> jax.Array:
-        """w [B, L, latent] to images [B, R, R, 3]; see Synthesis for noise and growing."""
+        """Maps w [B, L, latent] to images [B, R, R, 3]; see Synthesis for noise and growing."""
         return self.synthesis(w, noise_keys, resolution, alpha)
 
 
 class LandmarkEmbedding(nn.Module):
-    """Landmark images [B, R, R, 3] to [B, C], C = nf(4) being the width of the discriminator's last features.
+    """Maps landmark images [B, R, R, 3] to [B, C], where C = feature_maps(4) is the width of the discriminator's last features.
 
-    Down to 4x4 it has one blurred, downscaling convolution a resolution, a quarter as wide as the discriminator's, as drawn
-    lines need no more; then a dense layer without activation, so that a feature can speak for or against a match.
+    A blur and a downscaling convolution per resolution lead down to 4x4, a quarter as wide as the discriminator's because drawn
+    lines need no more. The dense layer that follows has no activation, so a feature can count for or against a match.
     """
 
     config: DiscriminatorConfig
@@ -178,16 +185,17 @@ class LandmarkEmbedding(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [B, R, R, C] to scores [B]; high is real.
+    """Maps images [B, R, R, C] to scores [B]; high scores mean real.
 
-    A condition (the landmark image, [B, R, R, 3]) is concatenated to the image, or projected (Miyato & Koyama 2018, equation
-    3): score = dense(phi) + <embedding(condition), phi>, phi [B, C] the last features. The product is divided by sqrt(C), the
-    scale at which the equalised dense layer reads phi.
+    A condition (the landmark image, [B, R, R, 3]) is concatenated to the image or projected (Miyato and Koyama 2018, equation
+    3): score = dense(phi) + <embedding(condition), phi>, where phi [B, C] are the last features. The product is divided by
+    sqrt(C), the scale at which the equalised dense layer reads phi.
 
     The features after the first convolution of each resolution are sown as intermediates "features_{resolution}".
 
-    While a resolution R fades in, the features after its block are (1 - alpha) times those that the layer from RGB of R / 2
-    makes of the 2x2 means of the images, plus alpha times its own (Karras et al. 2017, figure 2); alpha is a scalar in [0, 1].
+    While a resolution R fades in, the features after its block are (1 - alpha) times those that the from-RGB layer of R / 2
+    computes from the 2x2 means of the images, plus alpha times its own (Karras et al. 2017, figure 2); alpha is a scalar in
+    [0, 1].
     """
 
     config: DiscriminatorConfig
@@ -230,7 +238,7 @@ class Discriminator(nn.Module):
 
 
 def truncate(w: jax.Array, w_avg: jax.Array, psi: float | jax.Array, layers: int = 8) -> jax.Array:
-    """Truncation trick: w [B, L, latent] drawn towards w_avg [L, latent] by psi (scalar or [B]) in the first layers."""
+    """Truncation trick: scales the offset of w [B, L, latent] from w_avg [L, latent] by psi (scalar or [B]) in the first layers."""
     psi = jnp.broadcast_to(jnp.asarray(psi, jnp.float32), (w.shape[0],))
     truncated = (jnp.arange(w.shape[1]) < layers)[None, :, None]
     factor = jnp.where(truncated, psi[:, None, None], jnp.float32(1.0))
