@@ -1,4 +1,4 @@
-"""What the benchmark of speed measures with: timing in turns, tables, networks of a preset, and a compiled training step."""
+"""Tools of the speed benchmark: timing in turns, tables, networks of a preset, and a compiled training step."""
 
 import argparse
 import dataclasses
@@ -16,9 +16,9 @@ from jaxgan.training import parallel
 from jaxgan.training.growing import phases
 from jaxgan.training.stages import STAGES, Networks
 
-BATCH = 16  # images a call outside of training
-PAUSE = 0.3  # seconds; threads of another library wait actively for some time after its call
-TARGETS = {"landmarks": 100.0, "pipeline": 5.0, "peer": 2.0}  # times as fast as what it is compared with
+BATCH = 16  # images per call outside training
+PAUSE = 0.3  # seconds; the threads of another library keep spinning for some time after a call
+TARGETS = {"landmarks": 100.0, "pipeline": 5.0, "peer": 2.0}  # required speed-up over what each is compared with
 DTYPES = {
     "stylegan": ("generator", "discriminator"),
     "inverter": ("generator", "discriminator", "trunk"),
@@ -29,7 +29,7 @@ Args = argparse.Namespace
 
 
 def timed(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Median seconds of each call, taking turns, after two rounds that warm up."""
+    """Median seconds of each call; calls take turns, after two warm-up rounds."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats + 2):
         for name, call in calls.items():
@@ -48,18 +48,18 @@ def table(header: str, rows: Iterable[Sequence[Any]]) -> None:
 
 
 def report(calls: dict[str, tuple[int, Callable[[], Any]]], repeats: int) -> None:
-    """A table of calls that make so many images each."""
+    """Times calls, given with the number of images each makes, and prints a table of them."""
     seconds = timed({name: call for name, (_, call) in calls.items()}, repeats)
     table("what|images/s|ms", ((name, calls[name][0] / each, each * 1e3) for name, each in seconds.items()))
 
 
 def judged(ratio: float, what: str) -> str:
-    """A ratio beside its target."""
+    """A ratio with its target and whether it meets it."""
     return f"{ratio:.2f}x: {'pass' if ratio >= TARGETS[what] else 'miss'} (target {TARGETS[what]:g}x)"
 
 
 def configs(args: Args) -> dict[str, Config]:
-    """The three stages of the preset, without growing, in the asked type, with no need for weights from elsewhere."""
+    """The three stages of the preset in the requested dtype, without growing and without weights from other projects."""
     made: dict[str, Config] = {}
     for stage, parts in DTYPES.items():
         config = override(preset(args.preset, stage), [f"{part}.dtype={args.dtype}" for part in parts])
@@ -72,7 +72,7 @@ def configs(args: Args) -> dict[str, Config]:
 
 
 def checkpoints(made: dict[str, Config]) -> dict[str, Loaded]:
-    """What the checkpoint of each stage would hold before its first step."""
+    """The checkpoint of each stage before its first step."""
     found: dict[str, Loaded] = {}
     networks: Networks = {}
     for stage, config in made.items():
@@ -92,7 +92,7 @@ def training_batch(config: Config) -> dict[str, np.ndarray]:
 
 
 class Step:
-    """A compiled training step; each call continues from the state of the one before."""
+    """A compiled training step; each call continues from the state that the previous one left."""
 
     def __init__(self, stage: str, config: Config, earlier: Loaded | None, r1: bool):
         weight = 0.5 * config.r1_gamma * config.r1_interval if r1 else 0.0

@@ -1,10 +1,10 @@
-"""Networks against the originals' recorded outputs and against plain PyTorch: errors and times in one table.
+"""Compares networks with the recorded outputs of the originals and with plain PyTorch: errors and times in one table.
 
     python benchmarks/parity.py [--repeats 5]
 
 Needs the parity fixtures in ../shared. Errors are in standard deviations of the expected output. Times are medians of single
-calls on the same input, compilation excluded, with all threads that either framework takes. PyTorch's columns are left out
-where it is not installed.
+calls on the same input, without compilation and with the default number of threads of either framework. PyTorch's columns are
+left out if it is not installed.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))  # for the fixtures that tests have as well
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))  # for fixtures shared with the tests
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +35,7 @@ from jaxgan.models.stylegan import Generator, truncate
 
 
 class Row(NamedTuple):
-    """One network: ours on NHWC input, the peer on NCHW input, and what the original gave (NCHW)."""
+    """A network: ours on NHWC input, the peer on NCHW input, and the output of the original (NCHW)."""
 
     name: str
     ours: Callable[..., jax.Array]
@@ -52,7 +52,7 @@ def nhwc(images: np.ndarray) -> np.ndarray:
 
 
 def rows() -> list[Row]:
-    """All networks of the fixtures with their weights drawn again."""
+    """All networks of the fixtures, with their weights regenerated."""
     generator_state, encoder_state = states()
     config, networks = convert_idinvert(generator_state, encoder_state, "generator", "encoder")
     with np.load(IDINVERT / "expected.npz") as archive:
@@ -108,7 +108,7 @@ def rows() -> list[Row]:
 
 
 def timed(call: Callable[[], Any], repeats: int) -> tuple[Any, float]:
-    """The result of a call, and the median seconds of `repeats` calls after two that warm up."""
+    """The result of a call, and the median seconds of `repeats` calls after two warm-up calls."""
     result, seconds = call(), []
     call()
     for _ in range(repeats):
@@ -119,13 +119,13 @@ def timed(call: Callable[[], Any], repeats: int) -> tuple[Any, float]:
 
 
 def errors(found: np.ndarray, expected: np.ndarray) -> tuple[float, float]:
-    """Maximum and mean absolute error, in standard deviations of what is expected."""
+    """Maximum and mean absolute error, in standard deviations of the expected values."""
     error = np.abs(found - expected) / expected.std()
     return float(error.max()), float(error.mean())
 
 
 def peer(row: Row, repeats: int) -> tuple[np.ndarray, float] | None:
-    """PyTorch's result and seconds."""
+    """PyTorch's result and seconds; None if it is not installed."""
     try:
         import torch
         from helpers import torch_networks

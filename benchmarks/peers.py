@@ -1,4 +1,4 @@
-"""The parts of the benchmark of speed that run another library beside ours: drawing and the StyleGAN."""
+"""Parts of the speed benchmark that compare with another library: drawing and the StyleGAN."""
 
 import dataclasses
 import itertools
@@ -18,7 +18,7 @@ from jaxgan.training import stylegan
 
 
 def landmarks(args: Args) -> None:
-    """Landmark images at the preset's resolution: the compiled drawing, and matplotlib drawing the same lines one by one."""
+    """Landmark images at the preset's resolution: the compiled drawing, and matplotlib's of the same lines, one by one."""
     import matplotlib.figure
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -27,7 +27,7 @@ def landmarks(args: Args) -> None:
     placed = jnp.asarray(keypoints)
 
     def blank() -> tuple[FigureCanvasAgg, list]:
-        # at 72 dots an inch a point is a pixel
+        # at 72 dots per inch, a point is a pixel
         figure = matplotlib.figure.Figure(figsize=(side / 72, side / 72), dpi=72, facecolor="black")
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, side), ylim=(side, 0))
         axes.set_axis_off()
@@ -56,7 +56,7 @@ def landmarks(args: Args) -> None:
 
 
 def peer(args: Args) -> None:
-    """The StyleGAN's step with R1, and its synthesis, beside PyTorch in several forms; the fastest of them counts.
+    """The StyleGAN's step with R1 and its synthesis, compared with the fastest of several forms in PyTorch.
 
     "fused" computes rescaling convolutions as one of 4x4, "channels last" is PyTorch's memory format of that name.
     """
@@ -65,7 +65,7 @@ def peer(args: Args) -> None:
 
     config = dataclasses.replace(configs(args)["stylegan"], augment=AugmentConfig())
     device = "cuda" if jax.default_backend() == "gpu" and torch.cuda.is_available() else "cpu"
-    torch.set_float32_matmul_precision("high")  # on GPUs JAX rounds factors too
+    torch.set_float32_matmul_precision("high")  # JAX rounds factors on GPUs too
     torch.backends.cudnn.benchmark = True
     weight, batch = 0.5 * config.r1_gamma, config.run.batch_size
     images = torch.from_numpy(training_batch(config)["image"].transpose(0, 3, 1, 2).copy()).to(device)
@@ -86,7 +86,7 @@ def peer(args: Args) -> None:
         with torch.inference_mode():
             trainer.generator(torch.from_numpy(z).to(device))
 
-    # where other programs take cores, PyTorch's threads wait for each other and one alone is faster
+    # if other programs use cores, PyTorch's threads wait for each other, and a single one is faster
     default = torch.get_num_threads()
     for fused, last in itertools.product((True, False), repeat=2):
         trainer = torch_stylegan.Trainer(config, device, fused, last)

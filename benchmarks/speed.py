@@ -1,11 +1,11 @@
-"""Speed of everything: training, synthesis, editing, data, evaluation, compilation; beside peers in the same run.
+"""Measures the speed of training, synthesis, editing, data, evaluation and compilation, and compares it with peers.
 
     python benchmarks/speed.py [SUBCOMMAND ...] [--preset small] [--repeats 5] [--dtype float32]
 
-Each subcommand runs in a process of its own, so that the peak of memory is its own, and prints a Markdown table. Times are
-medians of repeats after two calls that warm up, until results are there; what is compared takes turns. Networks have the
-weights they start with, on which no time depends. Training is at the preset's full resolution, without growing. `peer` needs
-PyTorch, `landmarks` matplotlib (`pip install -e ".[bench]"`). A persistent compilation cache is used by `cache` alone.
+Each subcommand runs in its own process, so that peak memory is its own, and prints a Markdown table. Times are medians of
+repeats after two warm-up calls and include waiting for the results; calls that are compared take turns. Networks have their
+initial weights, which do not affect times. Training is at the preset's full resolution, without growing. `peer` needs PyTorch,
+and `landmarks` needs matplotlib (`pip install -e ".[bench]"`). Only `cache` uses a persistent compilation cache.
 """
 
 import argparse
@@ -20,9 +20,9 @@ import time
 from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))  # for the peers that tests have as well
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))  # for peers shared with the tests
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # leaves memory to PyTorch, and shows the peak
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # leaves memory to PyTorch and shows the peak
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +42,7 @@ DEVICES = (1, 2, 4)
 
 
 def rates(args: Args) -> None:
-    """GFLOP/s of plain 3x3 convolutions and of a matrix product, by multiplications and additions of their definition."""
+    """GFLOP/s of plain 3x3 convolutions and of a matrix product, counting the operations of their definitions."""
 
     @jax.jit
     def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -63,7 +63,7 @@ def rates(args: Args) -> None:
 
 
 def training_speeds(args: Args) -> tuple[list[tuple], float]:
-    """A row for each stage and step, and the images a second of the fastest; kept for the other subcommands of the run."""
+    """A row for each stage and step, and the images per second of the fastest; kept for other subcommands of the run."""
     kept = args.scratch / "steps.json"
     if kept.exists():
         return json.loads(kept.read_text())
@@ -86,13 +86,13 @@ def training_speeds(args: Args) -> tuple[list[tuple], float]:
 
 
 def steps(args: Args) -> None:
-    """Training steps of the three stages. GFLOP are those of XLA's cost analysis, which counts what XLA runs."""
+    """Training steps of the three stages. GFLOP come from XLA's cost analysis, which counts the operations that XLA runs."""
     rows, _ = training_speeds(args)
     table("stage|step|images/s|ms|s to trace and compile|GFLOP|GFLOP/s|of the convolution's", rows)
 
 
 def synthesis(args: Args) -> None:
-    """The generator with its fixed noise, from w, and from z through the mapping."""
+    """The generator with fixed noise, from w, and from z through the mapping."""
     config = configs(args)["stylegan"]
     generator = Generator(config.generator)
     variables = stylegan.export(stylegan.init_state(config))["generator"]
@@ -128,7 +128,7 @@ def edit(args: Args) -> None:
 
 
 def pipeline(args: Args) -> None:
-    """Batches with targets, from records and from arrays, against the fastest training step."""
+    """Batches with targets, from records and from arrays, compared with the fastest training step."""
     config = configs(args)["editor"]
     side, batch, count = config.generator.resolution, config.run.batch_size, 40
     prepare = ["jaxgan", "prepare", "--synthetic", "256", "--name", "bench", "--data_dir", str(args.scratch)]
@@ -146,7 +146,7 @@ def pipeline(args: Args) -> None:
 
 
 def evaluation(args: Args) -> None:
-    """The offline metrics on few pairs, each from pictures not measured before; networks whose weights are cached only."""
+    """Metrics on a few pairs of pictures that have not been measured before, with the networks whose weights are cached."""
     from jaxgan.commands import evaluate
     from jaxgan.errors import DetectorError
     from jaxgan.evaluation.edits import make_edits
@@ -174,11 +174,11 @@ def evaluation(args: Args) -> None:
             seconds.setdefault(name, []).append(time.perf_counter() - started)
     medians = {name: float(np.median(each[1:])) for name, each in seconds.items()}
     rows = [(name, PAIRS / each, each * 1e3, notes.get(name, "")) for name, each in medians.items()]
-    table("metric, in this order|pairs/s|ms|not taken", [*rows, ("all", PAIRS / sum(medians.values()), "", "")])
+    table("metric, in this order|pairs/s|ms|not measured", [*rows, ("all", PAIRS / sum(medians.values()), "", "")])
 
 
 def worker(args: Args) -> None:
-    """The StyleGAN's step without R1, as JSON: for `devices` and `cache`, which set the process up."""
+    """The StyleGAN's step without R1, as JSON for `devices` and `cache`, which configure the process."""
     step = Step("stylegan", configs(args)["stylegan"], None, False)
     seconds = timed({"": step}, args.repeats)[""]
     print(json.dumps({"seconds": seconds, "trace": step.trace_seconds, "compile": step.compile_seconds}))
@@ -190,7 +190,7 @@ def _work(args: Args, **environment: str) -> dict[str, float]:
 
 
 def devices(args: Args) -> None:
-    """The StyleGAN's step without R1 on some CPU devices, which share the cores; the global batch stays."""
+    """The StyleGAN's step without R1 on several CPU devices, which share the cores and the global batch."""
     batch, rows = configs(args)["stylegan"].run.batch_size, []
     for count in DEVICES:
         flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
@@ -202,7 +202,7 @@ def devices(args: Args) -> None:
 
 
 def cache(args: Args) -> None:
-    """Seconds until the StyleGAN's step is ready, with an empty persistent cache and with what that left in it."""
+    """Seconds until the StyleGAN's step is ready, with an empty persistent cache and with the cache which that run filled."""
     rows = []
     with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
         for state in ("empty", "filled"):
@@ -217,13 +217,13 @@ SUBCOMMANDS = (steps, synthesis, inversion, edit, landmarks, pipeline, evaluatio
 
 
 def _command(name: str, args: Args) -> list[str]:
-    """This script as the process of one subcommand."""
+    """The command line of the process of one subcommand."""
     options = {"preset": args.preset, "repeats": args.repeats, "dtype": args.dtype, "scratch": args.scratch}
     return [sys.executable, __file__, name, *(f"--{key}={value}" for key, value in options.items())]
 
 
 def _peak() -> str:
-    """The most memory that this process, its largest child and its devices held."""
+    """Peak memory of this process, its largest child and its devices."""
     own, child = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     text = f"peak memory {own:.0f} MiB" + (f", largest child {child:.0f} MiB" if child else "")
     stats = [device.memory_stats() or {} for device in jax.local_devices()]
@@ -232,7 +232,7 @@ def _peak() -> str:
 
 
 def main() -> int:
-    """Runs the asked subcommands one after another, or the one of this process."""
+    """Runs the requested subcommands one after another, or the one of this process."""
     known = {each.__name__: each for each in SUBCOMMANDS}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("subcommands", nargs="*", metavar="SUBCOMMAND", help=f"default, all: {' '.join(known)}")
@@ -245,7 +245,7 @@ def main() -> int:
         try:
             {**known, "rates": rates, "worker": worker}[args.subcommands[0]](args)
         except ModuleNotFoundError as missing:
-            print(f'not taken: {missing.name} is not installed; pip install -e ".[bench]"')
+            print(f'skipped: {missing.name} is not installed; pip install -e ".[bench]"')
             return 1
         if args.subcommands[0] != "worker":
             print(f"\n{_peak()}")

@@ -238,7 +238,7 @@ class Discriminator(nn.Module):
 
 
 def truncate(w: jax.Array, w_avg: jax.Array, psi: float | jax.Array, layers: int = 8) -> jax.Array:
-    """Truncation trick: scales the offset of w [B, L, latent] from w_avg [L, latent] by psi (scalar or [B]) in the first layers."""
+    """Truncation trick: scales the offset of w [B, L, latent] from w_avg [L, latent] by psi (scalar or [B]) in early layers."""
     psi = jnp.broadcast_to(jnp.asarray(psi, jnp.float32), (w.shape[0],))
     truncated = (jnp.arange(w.shape[1]) < layers)[None, :, None]
     factor = jnp.where(truncated, psi[:, None, None], jnp.float32(1.0))

@@ -33,7 +33,7 @@ def test_parts_are_the_five_of_the_drawing():
 
 
 def test_landmark_hausdorff_sums_the_parts():
-    """Each part shrunk to a point, and moved by 1, 2, 3, 4, 5 pixels: the sum is 15 / R."""
+    """Parts that are points, moved by 1, 2, 3, 4 and 5 pixels, sum to 15 / R."""
     wanted = face()
     for points in hausdorff.PARTS.values():
         wanted[points] = wanted[points].mean(axis=0)
@@ -55,7 +55,7 @@ def test_colours_give_the_parts_back():
 
 
 def test_half_covered_lines_are_kept_in_their_colour():
-    """A line on the border of two pixel rows covers half of each, the least that the nearest pixel can be covered."""
+    """A line on the border of two pixel rows covers half of each, the minimum coverage of a line's nearest pixel."""
     points = face()
     points[17:27, 1] = 4.0
     brows = hausdorff.group_by_colour(np.asarray(draw_landmarks(points[None], R))[0])[1]
@@ -63,7 +63,7 @@ def test_half_covered_lines_are_kept_in_their_colour():
 
 
 def test_drawn_hausdorff_follows_a_whole_shift():
-    """A face moved by whole pixels moves every drawn pixel alike, so the distance is that of the pixel sets."""
+    """A face moved by whole pixels moves every drawn pixel equally, so the distance is that of the sets of pixels."""
     wanted, found = (np.asarray(draw_landmarks(face(0.7, (dx, 0))[None], R))[0] for dx in (0, 3))
     assert hausdorff.drawn_hausdorff(wanted, wanted) == 0
     groups = hausdorff.group_by_colour(wanted)
@@ -108,7 +108,7 @@ def test_quantiles_of_the_error():
 
 
 def test_undetected_pictures_score_as_unedited_ones():
-    """The detector sees every landmark in its place but finds no face in the second and third picture of each row."""
+    """The detector finds every landmark in its place, but no face in the second and third picture of each row."""
     edits = edits_of(4)
     keypoints, wanted = edits.pairs.source_keypoints, edits.pairs.wanted
     for name in edits.asked():

@@ -1,4 +1,4 @@
-"""Identity and distribution of pictures, by networks that are made up or dlib's."""
+"""Identity and distribution of pictures, by fake networks and dlib's."""
 
 import numpy as np
 import pytest
@@ -15,13 +15,13 @@ TABLE = np.random.default_rng(0).normal(size=(256, 128)) + 3
 
 
 def by_value(faces):
-    """Embeddings [N, 128] of faces that are one shade all over: those that TABLE has for the shade."""
+    """Embeddings [N, 128] of faces of a single shade, looked up in TABLE."""
     return TABLE[faces[:, faces.shape[1] // 2, faces.shape[2] // 2, 0]]
 
 
 @pytest.fixture
 def edits(monkeypatch):
-    """Six edits whose faces have made-up descriptors; the second face of every row is not found."""
+    """Six edits whose faces have fake descriptors; the second face of every row is not found."""
     monkeypatch.setattr(descriptors, "load_dlib", lambda: lambda chip: by_value(chip[None])[0])
     return edits_of(6, lambda images: [None if i == 1 else face() for i in range(len(images))], facenet=by_value)
 
@@ -62,7 +62,7 @@ def test_faces_not_found_are_cut_out_by_their_sources_landmarks(edits):
 
 
 def test_fewer_training_portraits_than_pairs(monkeypatch):
-    """Faces of theirs that are not found are cut out by their own landmarks."""
+    """Their faces, if not found, are cropped by their own landmarks."""
     monkeypatch.setattr(descriptors, "load_dlib", lambda: lambda chip: by_value(chip[None])[0])
     images, keypoints, _ = dataset(4)
     edits = edits_of(6, training=(images, keypoints))
@@ -86,7 +86,7 @@ def test_legacy_padding():
 
 
 def test_descriptors_are_dlibs_own():
-    """Aligned and described one by one, against dlib's one call for an image and a shape."""
+    """Aligning, then describing a face equals dlib's single call with an image and a shape."""
     dlib = pytest.importorskip("dlib")
     network = descriptors.load_dlib()
     image, points = np.random.default_rng(0).integers(0, 256, (R, R, 3), np.uint8), face(0.8, (2, 1))

@@ -37,7 +37,7 @@ def test_one_estimate_and_its_jackknife_match_loops(monkeypatch):
 
 @pytest.mark.parametrize(("count_a", "count_b", "subsets", "size"), [(14, 11, 40, 6), (40, 30, 3, 6), (20, 5, 3, 8)])
 def test_subsets_match_loops(monkeypatch, count_a, count_b, subsets, size):
-    """Whether the kernel is taken of all pairs or of each subset's, and where the smaller set bounds the subset."""
+    """Covers the kernel of all pairs, the kernel of each subset, and subsets bounded by the smaller set."""
     calls, estimates = [], kid._estimates
     monkeypatch.setattr(kid, "_estimates", lambda *sets: calls.append(len(sets[0])) or estimates(*sets))
     a, b = features(1, count_a, count_b, 40)

@@ -37,7 +37,7 @@ def test_truth_compares_with_the_true_picture(procedural):
 
 
 def test_truth_is_split_by_what_changes(procedural, monkeypatch):
-    """The three sources turn by 0, 20 and 40 degrees towards their targets; only the third changes its expression."""
+    """The yaw of the three pairs changes by 0, 20 and 40 degrees; only the third changes its expression."""
     targets = cyclic_derangement(3, 0)
     files = {tuple(NAMES): np.zeros(3), tuple(NAMES[i] for i in targets): np.array([0.0, 20.0, 40.0])}
 
@@ -78,8 +78,8 @@ def test_reconstruction_error():
     assert column(measurement, "ssim").values[INVERSION] < 1
 
 
-def test_the_source_taken_for_a_model_reconstructs_it():
-    """An editor that returns its portraits: no error of reconstruction, and what copy-source scores everywhere else."""
+def test_an_editor_that_copies_reconstructs_the_source():
+    """It has no error of reconstruction and the pictures of copy-source."""
 
     class Copy(FakeEditor):
         def invert(self, images):

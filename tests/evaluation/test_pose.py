@@ -27,7 +27,7 @@ def random_heads(count: int, seed: int) -> np.ndarray:
 
 
 def project(rotations: np.ndarray, distance, shift=(0.0, 0.0), seed: int = 0) -> np.ndarray:
-    """Landmarks [N, 68, 2] in pixels of the mean face at `distance` and `shift`, head units; noise but for the rigid."""
+    """Landmarks [N, 68, 2] in pixels of the mean face at `distance` and `shift` in head units; random except the rigid ones."""
     keypoints = np.random.default_rng(seed).uniform(0, RESOLUTION, (len(rotations), 68, 2))
     points = rigid_points() @ np.swapaxes(rotations, 1, 2)
     depth = np.reshape(distance, (-1, 1, 1)) - points[..., 2:]

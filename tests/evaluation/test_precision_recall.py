@@ -1,4 +1,4 @@
-"""Improved precision and recall against plain loops, scikit-learn and cases that are known."""
+"""Improved precision and recall against plain loops, scikit-learn and known cases."""
 
 import tracemalloc
 
@@ -66,16 +66,16 @@ def test_the_two_tell_quality_from_variety():
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_borders_belong_to_the_balls(k):
-    """On a line, balls of 1 (k = 1), of 2, 1, 1, 2 (k = 2) or of 3, 2, 2, 3 (k = 3) reach a feature more for each k."""
+    """On a line, radii 1 (k = 1), 2, 1, 1, 2 (k = 2) and 3, 2, 2, 3 (k = 3) reach one more feature for each k."""
     real = np.array([[0.0], [1.0], [2.0], [3.0]])
     assert precision_recall(real, real + 4, k) == (k / 4, k / 4)
     assert precision_recall(real, real + 4 + 1e-9, k) == ((k - 1) / 4, (k - 1) / 4)
 
 
 def test_copies_lie_on_the_border_of_a_ball_without_extent(monkeypatch):
-    """Of four equal features the third neighbour is at distance 0: a fifth is covered, one beside it is not.
+    """The third neighbour of four equal features is at distance 0, so their ball covers copies and nothing else.
 
-    Distances within a set come from products of several rows, those across from single rows, which round otherwise.
+    Distances within a set come from products of several rows and those between sets from single rows, which round differently.
     """
     monkeypatch.setattr(module, "BLOCK", 239)
     rng = np.random.default_rng(4)

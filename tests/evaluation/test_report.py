@@ -1,4 +1,4 @@
-"""Measurements on their way into files."""
+"""Measurements, and the files that reports are written to."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ def test_mean_column_leaves_nan_out():
 
 
 def test_intervals_cover_the_mean_as_often_as_they_say():
-    """Of 300 samples of 40 normal numbers: 95% +- 5 standard deviations of that share, and a little less for small N."""
+    """For 300 samples of 40 normal numbers: 95% +- 5 standard deviations of that share, or slightly less as N is small."""
     draws = np.random.default_rng(0).normal(size=(300, 40))
     column = mean_column("a", "", "lower", {str(i): numbers for i, numbers in enumerate(draws)})
     covered = np.mean([low <= 0 <= high for low, high in column.intervals.values()])
@@ -36,7 +36,7 @@ def test_intervals_cover_the_mean_as_often_as_they_say():
 
 
 def test_intervals_are_quantiles_of_resampled_statistics():
-    """For two numbers a resample's mean is one of three, and its median the same."""
+    """The mean of a resample of two numbers is one of three, and its median equals it."""
     numbers = np.array([0.0, 1.0])
     rng = np.random.default_rng(0)
     means = rng.integers(0, 2, (RESAMPLES, 2), np.int32).mean(axis=1)
@@ -56,7 +56,7 @@ def test_quantile_column_does_not_depend_on_blocks(monkeypatch):
 
 
 def made(**numbers: float) -> report.Report:
-    """A report of one pair, whose columns have one number of their own in every row."""
+    """A report of one pair, whose columns hold a different number in every row."""
     rows = (MANIPULATED, RECONSTRUCTION, INVERSION, "copy-source")
     better = {"csim_dlib": "higher"}
     columns = [

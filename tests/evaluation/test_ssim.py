@@ -26,7 +26,7 @@ def smooth_images(rng, size, count=3):
 
 
 def flat_images(rng, size, count=3):
-    """Hardly any variance around large and differing means, half by half: what single precision is worst at."""
+    """Halves of little variance around large, different means: the worst case for single precision."""
     left, right = rng.integers(0, 254, (2, 2, count, 1, 1, 3))
     flat = np.where(np.arange(size)[:, None] < size // 2, left, right)
     return (flat + rng.integers(0, 3, (2, count, size, size, 3))).astype(np.uint8)
@@ -64,7 +64,7 @@ def test_equal_images_are_at_one_and_order_does_not_matter():
 @pytest.mark.parametrize("size", [11, 16])
 @pytest.mark.parametrize(("x", "y"), [(0, 255), (255, 254), (200, 90), (60, 255), (10, 10)])
 def test_constant_images_differ_in_luminance_only(x, y, size):
-    """Whose variance, 0, a variance computed about 0 in single precision is off by 0.01."""
+    """Their variance is 0; computed about 0 in single precision it would be off by 0.01."""
     a, b = (np.full((1, size, size, 3), value, np.uint8) for value in (x, y))
     expected = (2 * x * y + 2.55**2) / (x**2 + y**2 + 2.55**2)
     assert ssim(a, b)[0] == pytest.approx(expected, abs=1e-6)

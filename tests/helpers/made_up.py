@@ -1,4 +1,4 @@
-"""A made-up editor, its portraits, and edits of them, for the tests of metrics."""
+"""A fake editor, its portraits and their edits, for tests of metrics."""
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def face(scale: float = 1.0, shift: tuple[float, float] = (0.0, 0.0)) -> np.ndar
 
 
 class FakeEditor:
-    """Latents are pixels. Inverts to brighter portraits; edits fill the last row with the first landmark's x."""
+    """An editor whose latents are pixels: inversions are brighter, and edits fill the last row with the first landmark's x."""
 
     stage = "editor"
     resolution = R
@@ -53,7 +53,7 @@ class FakeEditor:
 
 
 def dataset(count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Portraits with the value of their index everywhere, and faces that move to the right with it."""
+    """Portraits that are filled with their index, and landmarks that move to the right with it."""
     images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, R, R, 3)).copy()
     keypoints = np.stack([face(0.7, (0.5 * i, 0)) for i in range(count)])
     return images, keypoints, [f"{i:03d}.png" for i in range(count)]
@@ -64,7 +64,7 @@ def nothing_found(images):
 
 
 def edits_of(count: int = 4, detect=nothing_found, files=None, training=None, editor=None, **networks) -> Edits:
-    """Edits of `dataset`, whose training portraits are, unless given, the same."""
+    """Edits of `dataset`, whose portraits also serve as training portraits unless others are given."""
     images, keypoints, names = dataset(count)
     pairs = make_pairs((images, keypoints, files or names), training or (images, keypoints), seed=0)
     return make_edits(editor or FakeEditor(), pairs, Instruments(detect, **networks))

@@ -1,4 +1,4 @@
-"""The published networks in plain PyTorch, as functions of a state dict: peers to compare results and times with.
+"""The published networks in plain PyTorch, as functions of a state dict, to compare results and times with.
 
 Everything is NCHW, float32, in inference mode. `state` maps the names of the original files to tensors.
 """
@@ -25,7 +25,7 @@ def _lrelu(x: torch.Tensor) -> torch.Tensor:
 
 
 def mapping(state: State, z: torch.Tensor) -> torch.Tensor:
-    """z [B, 512] to W+ before truncation [B, L, 512]."""
+    """Maps z [B, 512] to W+ before truncation [B, L, 512]."""
     x = z / torch.sqrt(torch.mean(z**2, dim=1, keepdim=True) + 1e-8)
     for i in range(8):
         weight = state[f"mapping.dense{i}.fc.weight"]
@@ -39,7 +39,7 @@ def truncate(state: State, w: torch.Tensor) -> torch.Tensor:
 
 
 def synthesis(state: State, w: torch.Tensor) -> torch.Tensor:
-    """W+ [B, L, 512] to images [B, 3, R, R], with the fixed noise."""
+    """Maps W+ [B, L, 512] to images [B, 3, R, R], with fixed noise."""
     x = state["synthesis.layer0.const"].expand(len(w), -1, -1, -1)
     layers = w.shape[1]
     for i in range(layers):
@@ -74,7 +74,7 @@ def _epilogue(state: State, name: str, x: torch.Tensor, w: torch.Tensor) -> torc
 
 
 def encoder(state: State, images: torch.Tensor) -> torch.Tensor:
-    """Images [B, 3, R, R] to codes [B, L, 512]."""
+    """Maps images [B, 3, R, R] to codes [B, L, 512]."""
 
     def layer(conv: str, norm: str, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
         weight = state[f"{conv}.weight"]

@@ -1,4 +1,4 @@
-"""The StyleGAN of jaxgan.models.stylegan and its training step in plain PyTorch: a peer to compare times with.
+"""The StyleGAN of jaxgan.models.stylegan and its training step in plain PyTorch, to compare times with.
 
 Images and features are NCHW. Parameters are float32, named as in Flax's trees, and scaled at run time (equalised); activations
 are in the `dtype` of the configurations. Runs on CPU and CUDA.
@@ -28,20 +28,20 @@ def per_channel(x: Tensor, values: Tensor) -> Tensor:
 
 
 def blur(x: Tensor) -> Tensor:
-    """[1, 2, 1] x [1, 2, 1] / 16, zeros outside. Slices, as second gradients of depthwise convolutions take twice as long."""
+    """[1, 2, 1] x [1, 2, 1] / 16, zeros outside; second gradients of a depthwise convolution would take twice as long."""
     x = F.pad(x, (1, 1, 1, 1))
     x = 0.25 * (x[:, :, :-2] + x[:, :, 2:]) + 0.5 * x[:, :, 1:-1]
     return 0.25 * (x[..., :-2] + x[..., 2:]) + 0.5 * x[..., 1:-1]
 
 
 def sum_of_shifts(kernel: Tensor) -> Tensor:
-    """[out, in, 3, 3] to [out, in, 4, 4]: the sum of the kernel shifted by (0|1, 0|1)."""
+    """The sum [out, in, 4, 4] of a kernel [out, in, 3, 3] shifted by 0 or 1 along each axis."""
     padded = F.pad(kernel, (1, 1, 1, 1))
     return padded[..., 1:, 1:] + padded[..., 1:, :-1] + padded[..., :-1, 1:] + padded[..., :-1, :-1]
 
 
 class Dense(nn.Module):
-    """Equalised dense layer [..., in] to [..., out]."""
+    """Equalised dense layer from [..., in] to [..., out]."""
 
     def __init__(self, inputs: int, outputs: int, dtype: str, gain: float = math.sqrt(2.0), rate: float = 1.0):
         super().__init__()
@@ -90,7 +90,7 @@ class Conv(nn.Module):
 
 
 class MappingNetwork(nn.Module):
-    """z [B, latent] to w [B, L, latent]."""
+    """Maps z [B, latent] to w [B, L, latent]."""
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -109,7 +109,7 @@ class MappingNetwork(nn.Module):
 
 
 class StyledLayer(nn.Module):
-    """Convolution unless it is the first, noise, bias, leaky ReLU, instance norm, modulation by w [B, latent]."""
+    """Convolution (except in the first layer), noise, bias, leaky ReLU, instance norm, and modulation by w [B, latent]."""
 
     def __init__(self, config: GeneratorConfig, layer: int, fused: bool):
         super().__init__()
@@ -138,7 +138,7 @@ class StyledLayer(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """w [B, L, latent] to images [B, 3, R, R]; `fresh` noise or the fixed maps."""
+    """Maps w [B, L, latent] to images [B, 3, R, R], with `fresh` noise or the fixed maps."""
 
     def __init__(self, config: GeneratorConfig, fused: bool):
         super().__init__()
@@ -168,7 +168,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [B, 3, R, R] to scores [B]."""
+    """Maps images [B, 3, R, R] to scores [B]."""
 
     def __init__(self, config: DiscriminatorConfig, resolution: int, fused: bool = True):
         super().__init__()
@@ -210,10 +210,10 @@ class Discriminator(nn.Module):
 
 
 def load(module: nn.Module, *trees: Mapping[str, Any]) -> None:
-    """Fills a module from Flax's trees of arrays: parameters, and the fixed noise if any.
+    """Fills a module from Flax trees of arrays: parameters and, if any, the fixed noise.
 
     Raises:
-      RuntimeError: names or shapes do not fit.
+      RuntimeError: names or shapes do not match.
     """
     state = {}
 
@@ -240,7 +240,7 @@ def _transposed(name: str, path: tuple[str, ...], value: np.ndarray) -> np.ndarr
 
 
 class Trainer:
-    """Networks, optimisers and averages; `step` is jaxgan.training.stylegan's without augmentation and growing."""
+    """Networks, optimisers and averages; `step` is that of jaxgan.training.stylegan without augmentation and growing."""
 
     def __init__(self, config: StyleGANConfig, device: str, fused: bool = True, channels_last: bool = False):
         self.config, self.device = config, device
@@ -258,13 +258,13 @@ class Trainer:
         return [self.generator, self.discriminator]
 
     def step(self, images: Tensor, r1_weight: float) -> tuple[Tensor, Tensor]:
-        """One step on images uint8 [B, 3, R, R]; the losses of generator and discriminator."""
+        """Trains on images uint8 [B, 3, R, R]; returns the losses of generator and discriminator."""
         count = len(images)
         real = (images.float() / 127.5 - 1.0).to(memory_format=self.layout).requires_grad_(bool(r1_weight))
         w = self.generator.mapping(torch.randn(2 * count, self.config.generator.latent_size, device=self.device))
         fake_scores = self.discriminator(self.generator.synthesis(self._mix(*w.split(count)), fresh=True))
         g_loss = F.softplus(-fake_scores).mean()
-        # both losses take the one forward pass on the fakes
+        # both losses share the forward pass on the fakes
         g_grads = torch.autograd.grad(g_loss, list(self.generator.parameters()), retain_graph=True)
         real_scores = self.discriminator(real)
         d_loss = F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
@@ -280,7 +280,7 @@ class Trainer:
         return g_loss.detach(), d_loss.detach()
 
     def _mix(self, w: Tensor, other: Tensor) -> Tensor:
-        """Style mixing: with the probability, the layers from a random cut on come from the other latent."""
+        """Style mixing: with probability config.style_mixing, layers from a random cut onwards come from the other latent."""
         count, layers = w.shape[:2]
         cut = torch.randint(1, layers, (count, 1), device=w.device)
         cut = torch.where(torch.rand(count, 1, device=w.device) < self.config.style_mixing, cut, layers)

@@ -1,4 +1,4 @@
-"""Short runs with bfloat16 activations come to the losses of float32 ones, within what another seed changes."""
+"""Losses of short runs with bfloat16 activations differ from those with float32 by less than between seeds."""
 
 import jax
 import numpy as np
@@ -39,13 +39,13 @@ def earlier():
 
 
 def initial_states(stage, config):
-    """A state for each seed, on the host; parameters are float32 in either case."""
+    """A state on the host for each seed; parameters are always float32."""
     with jax.disable_jit():  # compiling for each seed takes longer
         return [jax.device_get(STAGES[stage].init(override(config, [f"run.seed={seed}"]), {})) for seed in SEEDS]
 
 
 def losses(stage, config, states, data, earlier):
-    """Mean of each metric over the second half of a short training, for each seed of parameters and data."""
+    """Mean of each metric over the second half of a short training run, for each seed of parameters and data."""
     devices = jax.local_devices()[:1]
     step = parallel.pmap_step(STAGES[stage].make_step(config, phases(config)[0], 1.0), devices)
     frozen, means = parallel.replicate(earlier, devices), []

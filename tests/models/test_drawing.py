@@ -29,7 +29,7 @@ AWAY = -100.0  # pixels, far outside
 
 
 def only(points: dict[int, tuple[float, float]], rest: float = AWAY) -> np.ndarray:
-    """Keypoints [1, 68, 2] with the given points, all others outside of the image."""
+    """Keypoints [1, 68, 2] with the given points, and all others outside the image."""
     keypoints = np.full((1, 68, 2), rest, np.float32)
     for index, point in points.items():
         keypoints[0, index] = point
@@ -37,7 +37,7 @@ def only(points: dict[int, tuple[float, float]], rest: float = AWAY) -> np.ndarr
 
 
 def spread(first: int, last: int) -> dict[int, tuple[float, float]]:
-    """Points of a part on an ellipse, on pixel centres, several pixels apart."""
+    """Points of a part, at pixel centres on an ellipse and several pixels apart."""
     turn = np.arange(last - first + 1) * 2 * np.pi / (last - first + 1)
     places = np.stack([24 + 20 * np.cos(turn), 24 + 16 * np.sin(turn)], axis=1)
     return {first + i: tuple(np.floor(place) + 0.5) for i, place in enumerate(places)}
@@ -53,7 +53,7 @@ def midpoint(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, flo
 
 
 def face(batch: int, resolution: int, seed: int = 0) -> np.ndarray:
-    """Random keypoints [B, 68, 2], some outside of the image."""
+    """Random keypoints [B, 68, 2], some outside the image."""
     return np.random.default_rng(seed).uniform(-4, resolution + 4, (batch, 68, 2)).astype(np.float32)
 
 
@@ -76,7 +76,7 @@ def reference(keypoints: np.ndarray, resolution: int) -> np.ndarray:
 
 
 def covered(image, point, colour):
-    """Whether a line runs through a point: the pixel that holds it is at most sqrt(1/2) away, and so covered by 0.29."""
+    """Whether a line passes through a point: the centre of its pixel is at most sqrt(1/2) away, a coverage of at least 0.29."""
     x, y = (int(coordinate) for coordinate in point)
     return bool(image[y, x].max() >= (1 - np.sqrt(0.5)) * max(colour) / 255 - 1e-5)
 

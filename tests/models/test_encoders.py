@@ -22,7 +22,7 @@ def normal(seed: int, *shape: int) -> np.ndarray:
 
 
 def random_variables(model, *inputs) -> dict:
-    """NumPy variables of a model, positive where they are variances, in place of its initial ones."""
+    """Random NumPy variables of a model in place of its initial ones; variances are positive."""
     shapes = jax.eval_shape(lambda key: model.init(key, *inputs, train=False), jax.random.key(0))
     leaves, tree = jax.tree_util.tree_flatten_with_path(shapes)
     made = [normal(seed, *leaf.shape) for seed, (_, leaf) in enumerate(leaves)]

@@ -20,7 +20,7 @@ def normal(seed, *shape):
 
 
 def randomly(shapes, change=np.asarray):
-    """Arrays ~ N(0, 1), changed, in place of initial ones, which are slow to compile."""
+    """Arrays change(N(0, 1)) in place of initial ones, which are slow to compile."""
     leaves, tree = jax.tree.flatten(shapes)
     return tree.unflatten([change(normal(seed, *leaf.shape)) for seed, leaf in enumerate(leaves)])
 
@@ -61,7 +61,7 @@ def test_each_landmark_image_acts_on_its_own_score(params, score):
 
 
 def test_the_embedding_tells_drawn_landmarks_apart(params):
-    """A shift by one pixel of any of the five parts."""
+    """Shifting any of the five parts by one pixel changes the embedding."""
     points = np.random.default_rng(0).uniform(1.5, 6.5, (68, 2)).astype(np.float32)
     parts = [range(17), range(17, 27), range(27, 36), range(36, 48), range(60, 68)]
     moved = [points + np.isin(np.arange(68), part)[:, None] * np.float32(1) for part in parts]

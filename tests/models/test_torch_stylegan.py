@@ -1,4 +1,4 @@
-"""The PyTorch peer of the benchmarks is the same network: images, scores and gradients agree with the Flax one."""
+"""The PyTorch peer of the benchmarks equals the Flax network in images, scores and gradients."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ CONFIG = preset("tiny", "stylegan")
 
 
 def drawn(tree: dict, key: jax.Array) -> dict:
-    """A tree with normal values: strengths of noise and biases start at 0 and would hide errors."""
+    """A tree of normal values, because noise strengths and biases start at 0, which would hide errors."""
     leaves, structure = jax.tree.flatten(tree)
     keys = jax.random.split(key, len(leaves))
     return structure.unflatten([jax.random.normal(k, leaf.shape, jnp.float32) for k, leaf in zip(keys, leaves, strict=True)])
