@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxgan.commands import train
+from jaxgan.commands.main import command
 from jaxgan.configs import PRESETS
 from jaxgan.evaluation.table1 import VARIANTS
 
@@ -22,6 +23,7 @@ def folder_name(kind: str, cycle: str) -> str:
     return kind if cycle == "none" else f"{kind}_{cycle}"
 
 
+@command("ablation")
 def main(argv: Sequence[str] | None = None) -> int:
     """Trains the variants; returns the exit status."""
     parser = argparse.ArgumentParser(prog="jaxgan ablation", description=__doc__.splitlines()[0])

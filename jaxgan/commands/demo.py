@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jaxgan.commands import evaluate, prepare
 from jaxgan.commands import train as train_command
+from jaxgan.commands.main import command
 from jaxgan.data.tfrecords import dataset_folder
 
 DATASET = "procedural"
@@ -27,6 +28,7 @@ METRICS = "truth,nme,head,reconstruction,latents"  # dlib's descriptors would ta
 SHARES = (0.03, 0.47, 0.23, 0.21, 0.06)
 
 
+@command("demo")
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the demo; returns its exit status."""
     parser = argparse.ArgumentParser(prog="jaxgan demo", description=__doc__)

@@ -8,7 +8,6 @@ is cropped to its largest square, as `jaxgan prepare` crops.
 """
 
 import argparse
-import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -19,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxgan.checkpoints import DEFAULT, shipped
+from jaxgan.commands.flags import finite, whole
 from jaxgan.commands.main import command
 from jaxgan.configs import PerceptualConfig
 from jaxgan.data.arrays import as_real
@@ -189,20 +189,6 @@ def _check_outputs(portraits: Sequence[Portrait], inputs: Sequence[str]) -> None
             raise InputError(f"{portrait.output} is an input and would be overwritten: choose another --out")
 
 
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError(text)
-    return value
-
-
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="jaxgan edit", description="Give portraits the pose and expression of a target.")
     parser.add_argument(
@@ -218,9 +204,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the edited portraits")
     parser.add_argument("--detector", default=DEFAULT_DETECTOR, choices=DETECTORS, help="landmarks; default: %(default)s")
-    parser.add_argument("--strength", type=_finite, default=1.0, help="0: inversion alone, 1 (default): full edit")
+    parser.add_argument("--strength", type=finite, default=1.0, help="0: inversion alone, 1 (default): full edit")
     parser.add_argument(
-        "--steps", type=_count, default=0, metavar="N", help="optimise the inversion first, in N steps; default: 0"
+        "--steps", type=whole, default=0, metavar="N", help="optimise the inversion first, in N steps; default: 0"
     )
     parser.add_argument(
         "--vgg16",

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgan import Editor, storage
+from jaxgan.commands.flags import whole
 from jaxgan.commands.main import command
 from jaxgan.data.batches import DatasetInfo, dataset_info, load_split
 from jaxgan.data.detection import DEFAULT_DETECTOR, DETECTORS, detect_landmarks
@@ -46,7 +47,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dataset", required=True, metavar="NAME", help="dataset whose test split is used")
     parser.add_argument("--metrics", default=",".join(METRICS), metavar="A,B", help="default, all: %(default)s")
     parser.add_argument("--figure", action="store_true", help="draw sources edited to several targets, as in Figure 2")
-    parser.add_argument("--num", type=int, metavar="N", help="portraits to use; default: the whole test split")
+    parser.add_argument("--num", type=whole, metavar="N", help="portraits to use; default: the whole test split")
     parser.add_argument(
         "--detector", default=DEFAULT_DETECTOR, choices=DETECTORS, help="landmark detector; default: %(default)s"
     )
@@ -54,7 +55,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         text = f"folder of `jaxgan convert {name}`; default: {name} in $JAXGAN_CACHE or ~/.cache/jaxgan, else without it"
         parser.add_argument(f"--{name}", type=Path, metavar="FOLDER", help=text)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of results; default: WORKDIR/eval, table1 beside A")
-    parser.add_argument("--seed", type=int, default=0, help="draws the pairs of source and target; default: 0")
+    parser.add_argument("--seed", type=whole, default=0, help="draws the pairs of source and target; default: 0")
     return parser.parse_args(argv)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 
 from jaxgan.checkpoints import Checkpoints, export, load
+from jaxgan.commands.flags import positive
 from jaxgan.commands.main import command
 from jaxgan.data.batches import load_split
 from jaxgan.data.crops import measure_framing
@@ -23,8 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
     parser.add_argument("--state", action="store_true", help="write the training state too, to resume from")
     parser.add_argument("--half", action="store_true", help="half precision for networks alone")
-    parser.add_argument("--max_total_mb", type=float, help="with --state: precision is given up to stay below it")
-    parser.add_argument("--max_file_mb", type=float, help="size of the largest file")
+    parser.add_argument("--max_total_mb", type=positive, help="with --state: precision is given up to stay below it")
+    parser.add_argument("--max_file_mb", type=positive, help="size of the largest file")
     parser.add_argument("--data_dir", help="folder of prepared datasets")
     parser.add_argument("--dataset", help="dataset of the training run, to record how its portraits are cropped")
     args = parser.parse_args(argv)

@@ -6,6 +6,7 @@ jaxgan prepare --images PORTRAITS --name faces --data_dir data --resolution 64
 import argparse
 from collections.abc import Sequence
 
+from jaxgan.commands.flags import positive_whole, whole
 from jaxgan.commands.main import command
 from jaxgan.data.detection import DEFAULT_DETECTOR, DETECTORS
 from jaxgan.data.images import FILTERS
@@ -17,16 +18,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="jaxgan prepare", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--images", metavar="DIR_OR_ZIP", help="portraits to find landmarks in")
-    what.add_argument("--synthetic", type=int, metavar="N", help="draw N procedural portraits instead")
+    what.add_argument("--synthetic", type=positive_whole, metavar="N", help="draw N procedural portraits instead")
     parser.add_argument("--name", required=True, help="name of the dataset")
     parser.add_argument("--data_dir", required=True, help="folder of the datasets")
-    parser.add_argument("--resolution", type=int, required=True, help="side of the stored images in pixels")
+    parser.add_argument("--resolution", type=positive_whole, required=True, help="side of the stored images in pixels")
     parser.add_argument("--detector", choices=DETECTORS, default=DEFAULT_DETECTOR, help="default: %(default)s")
     parser.add_argument("--filter", choices=FILTERS, default="lanczos", help="resampling; default: %(default)s")
     parser.add_argument("--test_fraction", type=float, default=0.1, help="share of test images; default: %(default)s")
-    parser.add_argument("--workers", type=int, help="threads; default: one for each CPU core")
-    parser.add_argument("--limit", type=int, help="try only the first LIMIT images, by name")
-    parser.add_argument("--seed", type=int, default=0, help="seed of --synthetic; default: %(default)s")
+    parser.add_argument("--workers", type=positive_whole, help="threads; default: one for each CPU core")
+    parser.add_argument("--limit", type=positive_whole, help="try only the first LIMIT images, by name")
+    parser.add_argument("--seed", type=whole, default=0, help="seed of --synthetic; default: %(default)s")
     parser.add_argument("--overwrite", action="store_true", help="replace a dataset of this name")
     return parser
 

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxgan import storage
 from jaxgan.checkpoints import Checkpoints, Loaded, export, load
+from jaxgan.commands.flags import positive
 from jaxgan.commands.main import command
 from jaxgan.configs import PRESETS, Config, override, preset, to_dict, validate
 from jaxgan.data.dataset import Dataset, Records
@@ -79,11 +81,11 @@ def _parse(stage: Stage, argv: Sequence[str]) -> argparse.Namespace:
         text = f"folder of the trained {stage.previous}; a run that is resumed has kept its own copy"
         parser.add_argument(f"--{stage.previous}", dest="previous", help=text)
     limits = parser.add_argument_group("short runs", "on machines that can be had for minutes at a time")
-    limits.add_argument("--minutes", type=float, help="save and stop within so many minutes, imports included")
-    limits.add_argument("--save_minutes", type=float, default=2.0, help="with --minutes: between two saves (default: 2)")
+    limits.add_argument("--minutes", type=positive, help="save and stop within so many minutes, imports included")
+    limits.add_argument("--save_minutes", type=positive, default=2.0, help="with --minutes: between two saves (default: 2)")
     limits.add_argument("--export", type=Path, help="also write each checkpoint as a small folder, to resume from elsewhere")
-    limits.add_argument("--max_total_mb", type=float, help="size of that folder; precision is given up to stay below it")
-    limits.add_argument("--max_file_mb", type=float, help="size of its largest file")
+    limits.add_argument("--max_total_mb", type=positive, help="size of that folder; precision is given up to stay below it")
+    limits.add_argument("--max_file_mb", type=positive, help="size of its largest file")
     add_host_flags(parser)
     parser.add_argument("--dry_run", action="store_true", help="print configuration, networks and data, and stop")
     args = parser.parse_args(argv)
@@ -93,9 +95,6 @@ def _parse(stage: Stage, argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _clock(args: argparse.Namespace) -> Clock | None:
-    for name in ("minutes", "save_minutes"):
-        if getattr(args, name) is not None and not getattr(args, name) > 0:
-            raise InputError(f"--{name} must be positive, got {getattr(args, name)}")
     return Clock(STARTED, 60 * args.minutes, 60 * args.save_minutes) if args.minutes else None
 
 
@@ -115,19 +114,28 @@ class Saved:
         """The networks that the stage starts from: of the flag, or as a run that is resumed has kept them.
 
         Raises:
-          CheckpointError: There are none, or they are of another stage.
+          CheckpointError: There are none, they are of another stage, or not those that the run has started from.
         """
-        before, stage = self.stage.previous, self.stage
+        before, stage, workdir = self.stage.previous, self.stage, self.args.workdir
         if before is None:
             return None
+        kept = None
+        if (workdir / "checkpoints").is_dir() and Checkpoints(workdir).latest_step() is not None:
+            loaded = load(workdir)
+            kept = Loaded(loaded.step, loaded.stage, loaded.config, stage.without_own(loaded.networks))
         if self.origin:
             loaded = load(self.origin)
             if loaded.stage != before:
                 raise CheckpointError(f"{self.origin} is a {loaded.stage} run; training the {stage.name} starts from {before}")
+            if kept and not _equal(kept.networks, loaded.networks):
+                raise CheckpointError(
+                    f"{workdir} was started from another {before} than {self.origin}; leave out --{before} to resume, "
+                    "or choose another --workdir"
+                )
             return loaded
-        if (self.args.workdir / "checkpoints").is_dir() and Checkpoints(self.args.workdir).latest_step() is not None:
-            loaded, self.origin = load(self.args.workdir), self.args.workdir
-            return Loaded(loaded.step, loaded.stage, loaded.config, stage.without_own(loaded.networks))
+        if kept:
+            self.origin = workdir
+            return kept
         if self._exported:
             self.origin = self.args.export
             return Loaded(self._exported.step, stage.name, self._exported.config, self._exported.earlier)
@@ -160,6 +168,11 @@ class Saved:
         if self.args.export and jax.process_index() == 0:
             limits = {f"max_{name}_bytes": _bytes(getattr(self.args, f"max_{name}_mb")) for name in ("total", "file")}
             export.write_run(self.args.export, config, earlier, state, usable=own is not None, **limits)
+
+
+def _equal(networks: Networks, others: Networks) -> bool:
+    same = jax.tree.structure(networks) == jax.tree.structure(others)
+    return same and all(map(np.array_equal, jax.tree.leaves(networks), jax.tree.leaves(others)))
 
 
 def _bytes(megabytes: float | None) -> int | None:

@@ -1,12 +1,14 @@
 """A dataset in one folder of safetensors, for machines without TensorFlow (see jaxgan.storage).
 
-Arrays: `images/K`, encoded pictures one after another (uint8), in chunks of at most CHUNK_BYTES, with `sizes` (int64 [N]) of
-each; `keypoints` (float32 [N, 68, 2]). The train split comes first. The description holds the DatasetInfo and the file names.
+Arrays: `images/K`, encoded pictures one after another (uint8); `sizes/K`, the bytes of each (int64 [N]); `keypoints/K`
+(float32 [N, 68, 2]); each cut into K = 0, 1, ... of at most CHUNK_BYTES. The train split comes first. The description holds
+the DatasetInfo and the file names.
 """
 
 import dataclasses
 import functools
 import io
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +24,7 @@ from jaxgan.errors import DamagedError, DatasetError, InputError
 SPLITS = ("train", "test")
 KIND = "dataset"
 CHUNK_BYTES = 4_000_000
+MIN_FILE_BYTES = storage.HEADER_BYTES + 2**12
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -44,19 +47,24 @@ def pack(
 
     Raises:
       DatasetError: There is no such dataset.
-      InputError: The quality is out of range.
+      InputError: The quality is out of range, or max_file_bytes below MIN_FILE_BYTES.
     """
     if quality is not None and not 1 <= quality <= 100:
         raise InputError(f"quality must lie in [1, 100], got {quality}")
+    if max_file_bytes is not None and max_file_bytes < MIN_FILE_BYTES:
+        raise InputError(f"files of at most {max_file_bytes:,} bytes are too small; the least is {MIN_FILE_BYTES:,}")
     info = dataset_info(data_dir, name)
     counts = (info.num_train, info.num_test)
     splits = [load_split(data_dir, name, split) for split, count in zip(SPLITS, counts, strict=True) if count]
     encoded = [data for images, _, _ in splits for data in _in_threads(lambda image: _encode(image, quality), images)]
     files = [file for _, _, names in splits for file in names]
-    content = np.frombuffer(b"".join(encoded), np.uint8)
-    arrays = {f"images/{i}": content[at : at + CHUNK_BYTES] for i, at in enumerate(range(0, len(content), CHUNK_BYTES))}
-    arrays["sizes"] = np.array([len(data) for data in encoded], np.int64)
-    arrays["keypoints"] = np.concatenate([keypoints for _, keypoints, _ in splits]).astype(np.float32)
+    whole = {
+        "images": np.frombuffer(b"".join(encoded), np.uint8),
+        "sizes": np.array([len(data) for data in encoded], np.int64),
+        "keypoints": np.concatenate([keypoints for _, keypoints, _ in splits]).astype(np.float32),
+    }
+    chunk = CHUNK_BYTES if max_file_bytes is None else min(CHUNK_BYTES, max_file_bytes - storage.HEADER_BYTES)
+    arrays = {f"{name}/{i}": part for name, array in whole.items() for i, part in enumerate(_cut(array, chunk))}
     storage.write(out, KIND, arrays, {"info": dataclasses.asdict(info), "files": files}, max_file_bytes)
     return info
 
@@ -77,9 +85,8 @@ class Packed:
             raise DatasetError(f"{error}; `jaxgan pack` writes packed datasets") from None
         self.info = DatasetInfo(**about["info"])
         self._files: list[str] = about["files"]
-        self._images = np.concatenate([arrays[f"images/{i}"] for i in range(len(arrays) - 2)])
-        self._offsets = np.concatenate([[0], np.cumsum(arrays["sizes"])])
-        self._keypoints = arrays["keypoints"]
+        self._images, sizes, self._keypoints = (_join(arrays, name) for name in ("images", "sizes", "keypoints"))
+        self._offsets = np.concatenate([[0], np.cumsum(sizes)])
         if self.info.resolution != resolution:
             raise DatasetError(f"{folder}: has {self.info.resolution} px, not {resolution} px")
 
@@ -118,6 +125,18 @@ class Packed:
             there = ", ".join(name for name, count in zip(SPLITS, (train, test), strict=True) if count)
             raise DatasetError(f"{self.folder}: no split {split} (there: {there})")
         return rows
+
+
+def _cut(array: np.ndarray, chunk_bytes: int) -> Iterator[np.ndarray]:
+    """The rows of an array, in parts of at most so many bytes."""
+    rows = max(1, chunk_bytes // (array.nbytes // len(array)))
+    return (array[start : start + rows] for start in range(0, len(array), rows))
+
+
+def _join(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """The inverse of _cut: the parts NAME/0, NAME/1, ... in one array."""
+    parts = itertools.takewhile(arrays.__contains__, (f"{name}/{i}" for i in itertools.count()))
+    return np.concatenate([arrays[part] for part in parts])
 
 
 def _encode(image: np.ndarray, quality: int | None) -> bytes:

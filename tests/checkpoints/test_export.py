@@ -141,7 +141,6 @@ def test_the_command_writes_networks_or_the_whole_state(home, tmp_path, capsys):
     ("stage", "flags", "options", "message"),
     [
         ("stylegan", ["r1_gamma=3"], {}, "r1_gamma is 10.0 there and 3.0 here"),
-        ("stylegan", ["--minutes", "0"], {}, "--minutes must be positive"),
         ("inverter", [], {"where": "new", "earlier": False}, "give its folder as --stylegan"),
         ("inverter", ["--export", "STYLEGAN"], {"where": "new"}, "holds no run of the inverter; choose another --export"),
         ("editor", ["--inverter", "STYLEGAN"], {"where": "new"}, "is a stylegan run; training the editor starts from inverter"),
@@ -155,6 +154,17 @@ def test_bad_flags_are_one_line_and_exit_status_1(home, tmp_path, capsys, stage,
     error = capsys.readouterr().err.strip()
     assert message in error and "\n" not in error
     assert not (tmp_path / "new").exists()
+
+
+def test_a_run_is_not_resumed_from_another_network_than_it_started_from(home, tmp_path, capsys):
+    workdir = shutil.copytree(home / "inverter", tmp_path / "inverter")
+    other = load(home / "stylegan")
+    other.networks["w_avg"] = other.networks["w_avg"] + 1e-6
+    export.write_networks(tmp_path / "other", other.step, other.config, other.networks)
+    data = ["--data_dir", str(home / "data"), "--dataset", DATASET]
+    command = ["inverter", "--config", "tiny", "--workdir", str(workdir), *data, "--stylegan", str(tmp_path / "other")]
+    assert train_command.main(command) == 1
+    assert "was started from another stylegan than" in capsys.readouterr().err
 
 
 def test_damage_names_the_file(home, tmp_path):

@@ -11,7 +11,7 @@ from jaxgan.commands import prepare
 from jaxgan.data import packed
 from jaxgan.data.packed import Packed, pack
 from jaxgan.data.batches import array_batches, dataset_info, load_split
-from jaxgan.errors import DatasetError
+from jaxgan.errors import DatasetError, InputError
 
 DATASET = "procedural"
 
@@ -80,9 +80,12 @@ def test_a_quality_out_of_range_is_refused(data, tmp_path, capsys, quality):
 
 
 def test_large_datasets_are_split_into_files(data, file, tmp_path, monkeypatch):
-    monkeypatch.setattr(packed, "CHUNK_BYTES", 1000)
-    pack(data, DATASET, tmp_path, max_file_bytes=storage.HEADER_BYTES + 14_000)
-    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    largest = packed.MIN_FILE_BYTES  # less than all keypoints, and less than all pictures
+    pack(data, DATASET, tmp_path, max_file_bytes=largest)
+    files = [path.stat().st_size for path in tmp_path.glob("*.safetensors")]
+    assert len(files) > 2 and max(files) <= largest
+    with pytest.raises(InputError, match="too small; the least is"):
+        pack(data, DATASET, tmp_path, max_file_bytes=largest - 1)
     for part, whole in zip(Packed(tmp_path, 16).load("train"), Packed(file, 16).load("train"), strict=True):
         np.testing.assert_array_equal(part, whole)
 
