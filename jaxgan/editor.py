@@ -127,7 +127,7 @@ class Editor:
           steps: of domain-regularised optimisation (Zhu et al. 2020) from the inverter's latents on; 100 is published, 0 takes
             those latents as they are. Each image is optimised on its own.
           learning_rate: of Adam.
-          encoder_weight: of the term MSE(w, E(G(w))), which keeps latents where the inverter puts images.
+          encoder_weight: of the term MSE(w, I(G(w))), which keeps latents where the inverter puts images.
 
         Raises:
           ValueError: another shape or type, values out of range, a checkpoint without an inverter, or, with steps, no weights
@@ -279,7 +279,7 @@ class Editor:
     def _inversion(self) -> tuple[Callable, dict[str, Any]]:
         """The compiled optimiser and the variables it reads."""
         perceptual, variables = self._perceptual, dict(self._networks)
-        choose = "give Editor.load perceptual=PerceptualConfig(vgg16_weights=FILE), or PerceptualConfig(network='none')"
+        choose = "give Editor.load perceptual=PerceptualConfig(vgg16_weights=FOLDER), or PerceptualConfig(network='none')"
         if perceptual.network == "vgg16":
             if not perceptual.vgg16_weights:
                 raise InputError(f"optimising latents needs VGG16, and this checkpoint names no vgg16_weights; {choose}")

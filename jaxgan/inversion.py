@@ -29,9 +29,9 @@ def make_inversion(
 ) -> Callable[..., jax.Array]:
     """(variables, images, masks, steps, learning_rate, encoder_weight) -> latents [B, L, latent] after `steps` steps of Adam.
 
-    images are [B, R, R, 3] in [-1, 1]. Each is optimised on its own, from w = E(x), on
+    images are [B, R, R, 3] in [-1, 1]. Each is optimised on its own, from w = I(x), on
 
-        MSE(G(w), x) + perceptual term + encoder_weight * MSE(w, E(G(w))).
+        MSE(G(w), x) + perceptual term + encoder_weight * MSE(w, I(G(w))).
 
     With masks [B, R, R, 1] instead of None, images and G(w) are multiplied by them before they are compared, and the encoder
     term is left out (the paper's semantic diffusion). Means are over all elements, masked or not, as published.

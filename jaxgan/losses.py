@@ -64,7 +64,7 @@ def editor_loss(
     Jitted by itself so that it is one compiled function where it is called outside of a step; inside, jit is transparent.
 
     Args:
-      reconstruction: weighted scalars by name; the full model's is {"cycle": MSE(w_cycle, w)}.
+      reconstruction: weighted scalars by name; the full model's is {"latent_cycle": MSE(w_cyc, w)}.
       scores: a discriminator's scores [B] of generated images given their landmarks, by name; the full model's are
         "manipulated" and "cycle".
       adversarial_weight: lambda, a scalar.

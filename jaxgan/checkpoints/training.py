@@ -91,7 +91,7 @@ class Checkpoints:
             self.write(step, config, {"state": state, "networks": networks})
 
     def write(self, step: int, config: Config, trees: Mapping[str, PyTree | None]) -> None:
-        """As `save`, of any trees by item; None and empty ones are left out."""
+        """Like `save`, for arbitrary trees keyed by item name; None and empty trees are skipped."""
         described = {"stage": stage_of(config).name, "config": to_dict(config)}
         items: dict[str, Any] = {"config": ocp.args.JsonSave(described)}
         # orbax has no empty items, and of several processes it wants arrays that all of them know

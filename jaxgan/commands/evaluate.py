@@ -110,7 +110,7 @@ def _names(editors: dict[str, Editor]) -> dict[str, str]:
 
 
 def evaluate_all(arguments: argparse.Namespace) -> list[str]:
-    """All of it; returns what the metrics that failed say of it."""
+    """Evaluates all editors and writes their reports; returns the notes of metrics that failed."""
     started = time.perf_counter()
     parse_metrics(arguments.metrics)  # wrong names are told before the work begins
     if arguments.num is not None and arguments.num < 2:

@@ -1,4 +1,4 @@
-"""Real portraits at 128x128 on one large GPU, about half an hour a stage; narrower than the published networks.
+"""Real portraits at 128x128 on one large GPU, an estimated half hour a stage; narrower than the published networks.
 
     python train_stylegan.py --config portrait128 --workdir runs/stylegan --data_dir data --dataset faces
 

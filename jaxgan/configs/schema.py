@@ -1,7 +1,8 @@
 """Typed configurations of the three stages.
 
 Durations are counted in images seen, so that they mean the same for any batch size and any number of devices.
-The defaults are the published hyperparameters (at 128x128); presets name what they change.
+The defaults are the published hyperparameters at 128x128, except the growing of StyleGAN and its batch size, which preset
+`paper` sets; presets name what they change.
 """
 
 from dataclasses import dataclass

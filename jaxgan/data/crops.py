@@ -1,6 +1,6 @@
 """Square crops of pictures with their landmarks: the largest square, or one in which the face lies as in training portraits.
 
-Networks trained on faces that fill the frame know no others, so a photograph has to be cropped as their portraits were.
+Networks trained on upright faces that fill the frame know no others, so a photograph has to be cropped as their portraits were.
 """
 
 import dataclasses
@@ -8,17 +8,25 @@ import math
 
 import numpy as np
 
+from PIL import Image
+
 from jaxgan.data.images import resample
+from jaxgan.data.shape import check_face, fit_mean_face, place
 from jaxgan.errors import InputError
+
+# degrees; portraits of aligned datasets are rolled by less (99% of UTKFace by 7, of CelebA by 6), so heads that are rolled by
+# more are levelled by what is beyond it
+MAX_ROLL = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Crop:
-    """A square of a picture in whole pixels; it may reach beyond the picture."""
+    """A square of a picture in whole pixels; it may reach beyond the picture, and be turned about its centre."""
 
     left: int
     top: int
     side: int
+    angle: float = 0.0  # degrees by which its content is turned counter-clockwise, to level a head rolled by as much
 
     def apply(self, image: np.ndarray, resolution: int, filter: str = "lanczos") -> np.ndarray:
         """The square of uint8 [H, W, 3] as uint8 [resolution, resolution, 3]; beyond the picture its edge is repeated.
@@ -26,6 +34,8 @@ class Crop:
         Args:
           filter: A key of images.FILTERS.
         """
+        if self.angle:
+            return resample(self._turned(image), resolution, resolution, filter)
         height, width = image.shape[:2]
         right, bottom = self.left + self.side, self.top + self.side
         crop = image[max(self.top, 0) : max(bottom, 0), max(self.left, 0) : max(right, 0)]
@@ -34,7 +44,18 @@ class Crop:
 
     def move(self, keypoints: np.ndarray, resolution: int) -> np.ndarray:
         """Keypoints [..., 2] in pixels of the picture as float32 in pixels of what `apply` returns."""
-        return ((keypoints - np.array([self.left, self.top])) * (resolution / self.side)).astype(np.float32)
+        points = keypoints - np.array([self.left, self.top])
+        if self.angle:
+            points = _turn(points - self.side / 2, -self.angle) + self.side / 2
+        return (points * (resolution / self.side)).astype(np.float32)
+
+    def _turned(self, image: np.ndarray) -> np.ndarray:
+        """The turned square at its own size, uint8 [side, side, 3]."""
+        margin = math.ceil(self.side * (math.sqrt(0.5) - 0.5)) + 2  # its corners lie within this of the upright square
+        large = self.side + 2 * margin
+        around = Crop(self.left - margin, self.top - margin, large).apply(image, large)
+        turned = Image.fromarray(around).rotate(self.angle, Image.Resampling.BICUBIC)
+        return np.asarray(turned)[margin : margin + self.side, margin : margin + self.side]
 
 
 def largest_square(width: int, height: int, keypoints: np.ndarray | None = None) -> Crop:
@@ -68,7 +89,7 @@ class Framing:
 
 def measure_framing(keypoints: np.ndarray, resolution: int) -> Framing:
     """The framing of portraits with keypoints [N, 68, 2], in pixels of `resolution`."""
-    centre, spread = _place(keypoints / resolution)
+    centre, spread = place(keypoints / resolution)
     x, y = centre.mean(axis=0)
     return Framing(float(x), float(y), float(spread.mean()))
 
@@ -76,21 +97,39 @@ def measure_framing(keypoints: np.ndarray, resolution: int) -> Framing:
 def framed(width: int, height: int, keypoints: np.ndarray, framing: Framing) -> Crop:
     """The square of a picture in which its face, with keypoints [68, 2], lies as in the framing.
 
+    A head rolled by more than MAX_ROLL is levelled by the excess.
+
     Raises:
-      InputError: All landmarks lie at one point, or the square lies outside the picture or is more than thrice as large.
+      InputError: The landmarks cannot be those of a face in the picture (see shape.check_face), or the square would be more
+        than thrice as large as the picture.
     """
-    centre, spread = _place(keypoints)
-    if not spread > 0:
-        raise InputError("the landmarks lie at one point")
+    check_face(keypoints, width, height)
+    centre, spread = place(keypoints)
+    roll = float(fit_mean_face(keypoints)[0])
+    excess = roll - min(max(roll, -MAX_ROLL), MAX_ROLL)
     side = max(round(float(spread) / framing.spread), 1)
-    left, top = (round(float(at) - share * side) for at, share in zip(centre, (framing.x, framing.y), strict=True))
-    empty = left >= width or top >= height or left + side <= 0 or top + side <= 0
-    if empty or side > 3 * max(height, width):
+    offset = np.array([0.5 - framing.x, 0.5 - framing.y]) * side  # of the square's centre to the face's, once level
+    shift = _turn(offset, excess) - offset
+    shares = (framing.x, framing.y)
+    left, top = (round(float(at) - share * side + more) for at, share, more in zip(centre, shares, shift, strict=True))
+    if side > 3 * max(height, width):
         raise InputError("the landmarks lie outside of the picture")
-    return Crop(left, top, side)
+    return Crop(left, top, side, excess)
 
 
-def _place(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [..., 2] of keypoints [..., 68, 2], and their root mean square distance to it [...]."""
-    centre = keypoints.mean(axis=-2)
-    return centre, np.sqrt(((keypoints - centre[..., None, :]) ** 2).sum(axis=-1).mean(axis=-1))
+def is_framed(keypoints: np.ndarray, resolution: int, framing: Framing) -> bool:
+    """Whether the faces of portraits with keypoints [N, 68, 2] lie, on average, about as the framing has them.
+
+    That is within a tenth of the side of the place and within a quarter of the size; or, of a single portrait, within twice that.
+    """
+    found = measure_framing(keypoints, resolution)
+    loose = 2.0 if len(keypoints) == 1 else 1.0
+    away = max(abs(found.x - framing.x), abs(found.y - framing.y))
+    return away <= 0.1 * loose and abs(math.log(found.spread / framing.spread)) <= math.log(1.25) * loose
+
+
+def _turn(points: np.ndarray, degrees: float) -> np.ndarray:
+    """Points [..., 2] (x, y) turned clockwise, as pictures show it, about (0, 0)."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)

@@ -25,7 +25,7 @@ class Dataset(Protocol):
         process_index: int,
         process_count: int,
     ) -> Iterator[Batch]:
-        """Endless batches of the train split; the arguments are those of data.pipeline.record_batches."""
+        """Endless batches of the train split; the arguments are those of data.batches.record_batches."""
         ...
 
     def load(self, split: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -91,7 +91,7 @@ class Packed:
             raise DatasetError(f"{folder}: has {self.info.resolution} px, not {resolution} px")
 
     def batches(self, batch_size: int, **options: int) -> Iterator[Batch]:
-        """As in Dataset: those of data.pipeline.array_batches for the train split."""
+        """As in Dataset: those of data.batches.array_batches for the train split."""
         return array_batches(*self._train, batch_size, **options)
 
     def load(self, split: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:

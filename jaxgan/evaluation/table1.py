@@ -60,9 +60,9 @@ ENTRIES = (
 
 def variant(config: EditorConfig) -> str:
     """Name of the row that an editor's configuration belongs to."""
-    row = VARIANTS[config.encoder.kind, config.cycle]
-    layers = config.encoder.edited_layers
-    return f"{row}, first {layers} layers" if layers and config.encoder.kind != "naive" else row
+    kind, cycle, layers = config.encoder.kind, config.cycle, config.encoder.edited_layers
+    row = VARIANTS.get((kind, cycle)) or f"{kind.capitalize()} + {cycle} cycle"  # not in the report, as keypoint + image
+    return f"{row}, first {layers} layers" if layers and kind != "naive" else row
 
 
 def table1(reports: Mapping[str, Report]) -> Table:

@@ -70,13 +70,13 @@ class SilentLog(TrainingLog):
         pass
 
     def say(self, text: str) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def scalars(self, step: int, values: Mapping[str, float | None]) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def grid(self, step: int, images_seen: int, images: np.ndarray) -> None:
-        """Nothing."""
+        """Does nothing."""
 
 
 def _step_of(line: str) -> float:
