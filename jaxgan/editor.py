@@ -1,5 +1,6 @@
 """Editing portraits with trained networks: what a Python user imports."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,8 +13,9 @@ import numpy as np
 from jaxgan import checkpoints
 from jaxgan.configs import Config, EncoderConfig, GeneratorConfig, PerceptualConfig, TrunkConfig
 from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
-from jaxgan.data.crops import Crop, Framing, largest_square
+from jaxgan.data.crops import Crop, Framing, framed, is_framed, largest_square, measure_framing
 from jaxgan.data.landmarks import NUM_LANDMARKS
+from jaxgan.data.shape import check_face
 from jaxgan.errors import InputError
 from jaxgan.inversion import make_inversion
 from jaxgan.models import pipeline
@@ -122,8 +124,9 @@ class Editor:
         """Latents float32 [N, L, latent] of portraits.
 
         Args:
-          images: [N, H, W, 3], or a sequence of [H, W, 3] of any sizes, or one [H, W, 3]; uint8, or float in [-1, 1]. They
-            are centre-cropped to squares and resized to the editor's resolution.
+          images: [N, H, W, 3], or a sequence of [H, W, 3] of any sizes, or one [H, W, 3]; uint8, or float in [-1, 1]; or
+            pictures of Pillow. They are centre-cropped to squares and resized to the editor's resolution; `align` crops
+            photographs.
           steps: of domain-regularised optimisation (Zhu et al. 2020) from the inverter's latents on; 100 is published, 0 takes
             those latents as they are. Each image is optimised on its own.
           learning_rate: of Adam.
@@ -185,14 +188,38 @@ class Editor:
           steps: as for `invert`.
 
         Raises:
-          ValueError: as for `invert`, or a checkpoint without an encoder.
+          ValueError: as for `invert`; a checkpoint without an encoder; or landmarks that cannot be a face in their image.
           FileNotFoundError: as for `invert`.
+
+        Warns:
+          UserWarning: a face is asked for where this editor's training portraits have none; see `align`.
         """
         prepared, keypoints = self._prepare_edit(images, keypoints)
         strength = np.float32(as_number(strength, "strength"))
         latents = self._latents(prepared, None, steps)
         edited = self._shifted(prepared, latents, keypoints)
         return self._rendered(latents + strength * (edited - latents))
+
+    def align(self, photograph: np.ndarray, keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A face of a photograph, cropped and levelled as `edit` takes portraits: as this editor's training portraits were.
+
+        Args:
+          photograph: [H, W, 3] as for `invert`.
+          keypoints: landmarks [68, 2] of the face, in pixels of the photograph.
+
+        Returns:
+          The portrait uint8 [R, R, 3] and the landmarks float32 [68, 2] in its pixels. Without a known framing it is the
+          largest square around the landmarks.
+
+        Raises:
+          ValueError: as for `edit`.
+        """
+        (image,) = as_portraits([photograph], "photograph")
+        (points,) = as_keypoints(keypoints, 1)
+        height, width = image.shape[:2]
+        check_face(points, width, height)
+        crop = framed(width, height, points, self.framing) if self.framing else largest_square(width, height, points)
+        return crop.apply(image, self.resolution), crop.move(points, self.resolution)
 
     def edit_latents(
         self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, latents: np.ndarray | None = None
@@ -306,9 +333,25 @@ class Editor:
         """Images uint8 [N, R, R, 3] and keypoints float32 [N, 68, 2] in their pixels."""
         self._require("encoder")
         prepared, crops = self._prepare(images)
-        points = zip(as_keypoints(keypoints, len(prepared)), crops, strict=True)
-        moved = np.array([crop.move(each, self.resolution) for each, crop in points], np.float32)
-        return prepared, moved.reshape(-1, NUM_LANDMARKS, 2)
+        moved = []
+        for index, (points, crop) in enumerate(zip(as_keypoints(keypoints, len(prepared)), crops, strict=True)):
+            points = crop.move(points, self.resolution)
+            try:
+                check_face(points * (crop.side / self.resolution), crop.side, crop.side)
+            except InputError as error:
+                raise InputError(f"keypoints {index}: {error}") from None
+            if self.framing and not is_framed(points[None], self.resolution, self.framing):
+                warnings.warn(self._misplaced(index, points), UserWarning, stacklevel=3)
+            moved.append(points)
+        return prepared, np.array(moved, np.float32).reshape(-1, NUM_LANDMARKS, 2)
+
+    def _misplaced(self, index: int, points: np.ndarray) -> str:
+        found, known = measure_framing(points[None], self.resolution), self.framing
+        return (
+            f"image {index}: the target's landmarks have their centre at ({found.x:.2f}, {found.y:.2f}) of the square and a "
+            f"spread of {found.spread:.2f}; this editor knows faces at ({known.x:.2f}, {known.y:.2f}) with a spread of "
+            f"{known.spread:.2f}. Editor.align crops photographs so"
+        )
 
     def _require(self, network: str) -> None:
         if network not in self._networks:

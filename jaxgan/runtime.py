@@ -1,9 +1,12 @@
-"""What a program asks of the machine it runs on: whole files, the cache folder, other hosts, notice of its end."""
+"""What a program asks of the machine it runs on: whole files, folders of its own, other hosts, notice of its end."""
 
 import argparse
 import contextlib
+import errno
 import os
 import signal
+import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -16,6 +19,7 @@ from jaxgan.errors import InputError
 
 AXIS = "batch"  # the device axis that training steps are mapped over
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: not done, run the command again
+EXIT_INTERRUPTED = 130  # what shells give for SIGINT
 
 
 @contextlib.contextmanager
@@ -33,6 +37,66 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: str | Path) -> Path:
+    """Creates a folder to write to, with its parents; to be asked for before work that would be lost without it.
+
+    Raises:
+      InputError: Its name or that of a parent is a file's, or nothing can be written there.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"{path}: is a file, or lies in one; a folder is needed") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be created: {error.strerror}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: nothing can be written there")
+    return path
+
+
+@contextlib.contextmanager
+def lock_folder(folder: str | Path, name: str = ".lock") -> Iterator[None]:
+    """Keeps other processes from writing to a folder, as long as the block lasts. The folder is created.
+
+    The system releases the lock of a process that has died, so that none is ever stale. File systems without locks (some
+    network disks) are not protected.
+
+    Raises:
+      InputError: Another process has it; the message names its host and number.
+    """
+    path = make_folder(folder) / name
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    while True:
+        file = path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file.fileno()).st_ino == path.stat().st_ino:
+                break
+        except FileNotFoundError:  # removed by the process that had it until now
+            pass
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                file.close()
+                raise InputError(f"{folder}: {holder} is writing there; wait for it, or choose another folder") from None
+            break  # no locks on this file system
+        file.close()
+    with file:
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:
@@ -77,7 +141,11 @@ def join_hosts(coordinator: str | None, processes: int | None, process: int | No
 
 
 class Preemption:
-    """Context in which SIGTERM, the notice before a machine is taken away, is noted instead of ending the process."""
+    """Context in which the wish to end the process is noted, so that it can save first.
+
+    That is SIGTERM, the notice before a machine is taken away, SIGINT of Ctrl-C, and SIGHUP of a closed terminal. A second
+    SIGINT interrupts at once.
+    """
 
     def __init__(self) -> None:
         self.signal = ""  # name of the signal received
@@ -85,15 +153,23 @@ class Preemption:
     def __enter__(self) -> "Preemption":
         # Several processes must all stop at the same step: there jax.distributed listens for SIGTERM, and agrees on one.
         self._alone = jax.process_count() == 1
+        self._before = {}
         if self._alone:
-            self._before = signal.signal(signal.SIGTERM, self._note)
+            names = (each for each in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, each))
+            for number in (getattr(signal, name) for name in names):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        if self._alone:
-            signal.signal(signal.SIGTERM, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            if self.signal == "SIGINT":
+                raise KeyboardInterrupt
+            print("\nSaving after this step; Ctrl-C again stops at once, without saving.", file=sys.stderr, flush=True)
         self.signal = signal.Signals(number).name
 
     def reached(self, step: int) -> bool:

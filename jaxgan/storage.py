@@ -20,7 +20,7 @@ from flax.serialization import to_state_dict
 from flax.traverse_util import empty_node, flatten_dict, unflatten_dict
 
 from jaxgan.errors import DamagedError, InputError
-from jaxgan.runtime import atomic_write
+from jaxgan.runtime import atomic_write, make_folder
 
 LIST = "arrays.json"
 HEADER_BYTES = 2**16  # room that a file's header may take
@@ -68,10 +68,11 @@ def write(
       The files written.
 
     Raises:
-      InputError: One array alone is larger than max_file_bytes.
+      InputError: One array alone is larger than max_file_bytes, or the folder holds arrays of another kind, which are kept.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(folder)
+    if is_stored(folder) and (there := contents(folder).kind) != kind:
+        raise InputError(f"{folder} holds {there}, which {kind} would replace; choose another folder")
     full = {path: np.asarray(array, order="C") for path, array in arrays.items() if not isinstance(array, dict)}
     shards = _shards(full, max_file_bytes)
     digests = {}

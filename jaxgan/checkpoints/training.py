@@ -8,13 +8,14 @@ When all of it is on disk, a list of its files and their SHA-256 completes it. F
 read, and a checkpoint that is damaged or incomplete gives way to the one before it.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,12 +59,16 @@ class Checkpoints:
         Raises:
           DamagedError: every checkpoint is damaged.
         """
-        steps = sorted(self._manager.all_steps(), reverse=True)
-        for step in steps:
-            try:
-                return read(step)
-            except DamagedError as error:
-                print(f"{error}; looking for an older checkpoint", file=sys.stderr)
+        steps: list[int] = []
+        while (found := sorted(self._manager.all_steps(), reverse=True)) != steps:  # a run may replace them meanwhile
+            steps = found
+            for step in steps:
+                try:
+                    return read(step)
+                except DamagedError as error:
+                    if (self.folder / str(step)).exists():
+                        print(f"{error}; looking for an older checkpoint", file=sys.stderr)
+            self._manager.reload()
         if steps:
             raise DamagedError(f"{self.folder}: all checkpoints are damaged ({', '.join(map(str, steps))})")
         return None
@@ -119,6 +124,17 @@ class Checkpoints:
             reason = f"{os.strerror(errno.ENOSPC)}, {needed / 1e6:.1f} MB are needed and {free / 1e6:.1f} MB free"
             raise OSError(errno.ENOSPC, reason)
 
+    @contextlib.contextmanager
+    def _reading(self, step: int) -> Iterator[None]:
+        """Tells what orbax raises where a run removes a checkpoint that is being read from all else."""
+        try:
+            yield
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            folder = self.folder / str(step)
+            if (folder / LISTED).exists():
+                raise
+            raise DamagedError(f"{folder} was removed while it was read") from error
+
     def check(self, step: int) -> None:
         """Compares the files of a step with their list.
 
@@ -132,7 +148,8 @@ class Checkpoints:
             raise DamagedError(f"{folder} is not complete: {LISTED} is missing") from None
         except ValueError as error:
             raise DamagedError(f"{folder} is damaged: {LISTED} cannot be read") from error
-        found = _digests(folder)
+        with self._reading(step):
+            found = _digests(folder)
         for name, digest in listed.items():
             if found.get(name) != digest:
                 raise DamagedError(f"{folder} is damaged: {name} is {'not what was written' if name in found else 'missing'}")
@@ -144,6 +161,10 @@ class Checkpoints:
           DamagedError: it is not what was written.
           CheckpointError: another structure or shape, as after a change of the configuration, or no state at all.
         """
+        with self._reading(step):
+            return self._restore_state(step, like)
+
+    def _restore_state(self, step: int, like: PyTree) -> PyTree:
         self.check(step)
         there, here = _shapes(self._manager.item_metadata(step)["state"].tree), _shapes(like)
         for name in sorted(there.keys() | here.keys()):
@@ -157,7 +178,8 @@ class Checkpoints:
     def config(self, step: int) -> Config:
         """The configuration of a step; raises DamagedError where it is not what was written."""
         self.check(step)
-        found = self._manager.restore(step, args=ocp.args.Composite(config=ocp.args.JsonRestore()))["config"]
+        with self._reading(step):
+            found = self._manager.restore(step, args=ocp.args.Composite(config=ocp.args.JsonRestore()))["config"]
         return from_dict(STAGES[found["stage"]].config, found["config"])
 
     def networks(self, step: int) -> dict[str, PyTree]:
@@ -167,7 +189,8 @@ class Checkpoints:
           DamagedError: They are not what was written.
         """
         self.check(step)
-        return self.read_item(step, "networks")
+        with self._reading(step):
+            return self.read_item(step, "networks")
 
     def read_item(self, step: int, name: str) -> dict[str, PyTree]:
         """The arrays of an item as nested dicts, without a check of its files; empty if the step lacks it."""

@@ -2,9 +2,9 @@
 
 jaxgan edit --source portraits/ me.jpg --target smile.jpg --out edited
 
-Every source is edited to the landmarks found in the target picture, or read from a file with --keypoints. Faces are cropped as
-those the editor was trained on, if that is known, as it is of the editor that comes with the package. Otherwise each picture
-is cropped to its largest square, as `jaxgan prepare` crops.
+Every source is edited to the landmarks found in the target picture, or read from a file with --keypoints. Faces are cropped
+and levelled as those the editor was trained on, if that is known, as it is of the editor that comes with the package. Otherwise
+each picture is cropped to its largest square, as `jaxgan prepare` crops.
 """
 
 import argparse
@@ -23,17 +23,18 @@ from jaxgan.commands.main import command
 from jaxgan.configs import PerceptualConfig
 from jaxgan.data.arrays import as_real
 from jaxgan.data.crops import Crop, Framing, framed, largest_square
-from jaxgan.data.detection import DEFAULT_DETECTOR, DETECTORS, detect_landmarks
+from jaxgan.data.detection import DEFAULT_DETECTOR, DETECTORS, Face, load_detector, search
 from jaxgan.data.images import decode_image, encode_png, one_line, read_file, read_image
 from jaxgan.data.landmarks import NUM_LANDMARKS
-from jaxgan.data.sources import open_source
+from jaxgan.data.shape import check_face, fit_mean_face
+from jaxgan.data.sources import describe_ignored, open_source
 from jaxgan.editor import Editor
 from jaxgan.errors import DetectorError, InputError, SourceError
-from jaxgan.runtime import atomic_write, keep_compiled
+from jaxgan.runtime import atomic_write, keep_compiled, make_folder
 
 BATCH = 16  # portraits held in memory and edited at once
 
-Detect = Callable[[list[np.ndarray]], list[np.ndarray | None]]  # images uint8 [H, W, 3] to landmarks [68, 2] or None
+Find = Callable[[np.ndarray], list[Face]]  # image uint8 [H, W, 3] to its faces, the one to edit first
 
 
 class Portrait(NamedTuple):
@@ -44,27 +45,30 @@ class Portrait(NamedTuple):
     read: Callable[[], bytes]
 
 
-class Failure(NamedTuple):
-    """A source that gave no edit."""
+class Remark(NamedTuple):
+    """What the user should know of a source: why it gave no edit, or what was done to it."""
 
     name: str
-    reason: str
+    text: str
+    failed: bool = True
 
 
-def list_portraits(sources: Sequence[str | Path], out: Path) -> tuple[list[Portrait], list[Failure]]:
-    """Portraits of files, folders (subfolders included) and ZIP archives, and the sources that could not be listed.
+def list_portraits(sources: Sequence[str | Path], out: Path) -> tuple[list[Portrait], list[Remark]]:
+    """Portraits of files, folders (subfolders included) and ZIP archives, and what is to be said of these.
 
     Outputs are named after their sources, "a.jpg" -> "a.png"; of equal names the later ones are numbered, "a-2.png".
     """
     found: list[tuple[str, str, Callable[[], bytes]]] = []
-    unlisted = []
+    remarks = []
     for path in map(Path, sources):
         if path.is_dir() or path.suffix.lower() == ".zip":
             try:
                 source = open_source(path)
             except SourceError as error:
-                unlisted.append(Failure(str(path), str(error).removeprefix(f"{path}: ")))
+                remarks.append(Remark(str(path), str(error).removeprefix(f"{path}: ")))
                 continue
+            if source.ignored:
+                remarks.append(Remark(str(path), f"ignored {describe_ignored(source.ignored)}", failed=False))
             found += [(f"{path}/{name}", PurePosixPath(name).stem, partial(source.read, name)) for name in source.files]
         else:
             found.append((str(path), path.stem, partial(read_file, path)))
@@ -76,13 +80,14 @@ def list_portraits(sources: Sequence[str | Path], out: Path) -> tuple[list[Portr
             unique, number = f"{stem}-{number}", number + 1
         taken.add(unique.lower())
         portraits.append(Portrait(name, out / f"{unique}.png", read))
-    return portraits, unlisted
+    return portraits, remarks
 
 
-def read_keypoints(path: str | Path) -> np.ndarray:
+def read_keypoints(path: str | Path, resolution: int) -> np.ndarray:
     """Keypoints float32 [68, 2] from an .npy file, or from a .csv file with 68 lines "x,y".
 
-    Raises ValueError, naming the file, for anything else.
+    Raises:
+      InputError: It is anything else, or no face in a picture of side `resolution`; the message names the file.
     """
     path = Path(path)
     try:
@@ -103,56 +108,71 @@ def read_keypoints(path: str | Path) -> np.ndarray:
         raise InputError(f"{path}: keypoints have shape {list(keypoints.shape)}, not [{NUM_LANDMARKS}, 2]")
     if not np.isfinite(keypoints).all():
         raise InputError(f"{path}: keypoints are not all finite")
+    try:
+        check_face(keypoints, resolution, resolution)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return keypoints
 
 
-def target_keypoints(path: str | Path, resolution: int, detect: Detect, framing: Framing | None = None) -> np.ndarray:
-    """Landmarks float32 [68, 2] found in a target picture, in pixels of its square of side `resolution`.
+def align(image: np.ndarray, resolution: int, find: Find, framing: Framing | None) -> tuple[np.ndarray, Crop, list[str]]:
+    """The portrait uint8 [resolution, resolution, 3] of a picture's first face, how it was cropped, and remarks on that.
 
-    The square is the one that the framing asks for; without one, the largest.
+    With a framing the face lies in it as in the training portraits, levelled if it is tilted. Without one the largest square is
+    taken, moved where it takes that to hold the landmarks of a face, if one is found.
 
-    Raises ValueError when the picture cannot be read or no face is found in it.
+    Raises:
+      InputError: There is a framing and no face is found, or what is found is none.
+    """
+    height, width = image.shape[:2]
+    faces = find(image) if framing or height != width else []
+    if framing and not faces:
+        raise InputError("no face found")
+    remarks = [f"{len(faces)} faces found, the largest is taken"] if len(faces) > 1 else []
+    if faces and faces[0].weak:
+        remarks.append("the detector is hardly sure that it found a face")
+    keypoints = faces[0].keypoints if faces else None
+    crop = framed(width, height, keypoints, framing) if framing else largest_square(width, height, keypoints)
+    if crop.angle:
+        remarks.append(f"the head is tilted by {abs(fit_mean_face(keypoints)[0]):.0f} degrees; levelled")
+    return crop.apply(image, resolution), crop, remarks
+
+
+def target_keypoints(path: str | Path, resolution: int, find: Find, framing: Framing | None) -> tuple[np.ndarray, list[Remark]]:
+    """Landmarks float32 [68, 2] found in a target picture, in pixels of its crop of side `resolution`, and remarks.
+
+    Raises:
+      InputError: No face is found in it.
+      ImageError, OSError: It cannot be read.
     """
     image = read_image(path)
-    found = detect([image])[0]
-    if found is None:
+    faces = find(image)
+    if not faces:
         raise InputError(f"{path}: no face found in the target picture")
-    return _crop(image, found, framing).move(found, resolution)
-
-
-def square(image: np.ndarray, resolution: int, detect: Detect, framing: Framing | None = None) -> np.ndarray:
-    """A portrait uint8 [H, W, 3] as uint8 [resolution, resolution, 3], cropped as the framing asks for.
-
-    Without a framing it is cropped only where it is not square. That crop is central, moved where it takes that to hold the
-    landmarks. A face that is not found is taken as central.
-
-    Raises ValueError when there is a framing and no face is found.
-    """
-    height, width = image.shape[:2]
-    keypoints = None if height == width and not framing else detect([image])[0]
-    if framing and keypoints is None:
-        raise InputError("no face found")
-    return _crop(image, keypoints, framing).apply(image, resolution)
-
-
-def _crop(image: np.ndarray, keypoints: np.ndarray | None, framing: Framing | None) -> Crop:
-    height, width = image.shape[:2]
-    return framed(width, height, keypoints, framing) if framing else largest_square(width, height, keypoints)
+    found: list[Face] = faces
+    try:
+        check_face(faces[0].keypoints, image.shape[1], image.shape[0])
+        _, crop, remarks = align(image, resolution, lambda _: found, framing)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return crop.move(faces[0].keypoints, resolution), [Remark(str(path), text, failed=False) for text in remarks]
 
 
 def _edit_batch(
-    editor: Editor, batch: Sequence[Portrait], keypoints: np.ndarray, strength: float, steps: int, detect: Detect
-) -> Iterator[Failure]:
-    """Edit a few portraits and write them; yields those that could not be read or written."""
+    editor: Editor, batch: Sequence[Portrait], keypoints: np.ndarray, strength: float, steps: int, find: Find
+) -> Iterator[Remark]:
+    """Edits a few portraits and writes them."""
     images, readable = [], []
     for portrait in batch:
         try:
-            images.append(square(decode_image(portrait.read()), editor.resolution, detect, editor.framing))
+            image, _, remarks = align(decode_image(portrait.read()), editor.resolution, find, editor.framing)
         except DetectorError:  # no portrait would fare better
             raise
         except Exception as error:  # archives and detectors fail with whatever their modules happen to raise
-            yield Failure(portrait.name, getattr(error, "strerror", None) or one_line(error))
+            yield Remark(portrait.name, getattr(error, "strerror", None) or one_line(error))
             continue
+        yield from (Remark(portrait.name, text, failed=False) for text in remarks)
+        images.append(image)
         readable.append(portrait)
     if not readable:
         return
@@ -162,31 +182,35 @@ def _edit_batch(
             with atomic_write(portrait.output) as file:
                 file.write(encode_png(image))
         except OSError as error:
-            yield Failure(portrait.name, f"{portrait.output} not written: {error.strerror}")
+            yield Remark(portrait.name, f"{portrait.output} not written: {error.strerror}")
 
 
 def edit_portraits(
-    editor: Editor, portraits: Sequence[Portrait], keypoints: np.ndarray, strength: float, steps: int, detect: Detect
-) -> list[Failure]:
-    """Edit portraits to keypoints [68, 2] in pixels of the editor's resolution and write each as PNG, in one step.
+    editor: Editor, portraits: Sequence[Portrait], keypoints: np.ndarray, strength: float, steps: int, find: Find
+) -> list[Remark]:
+    """Edits portraits to keypoints [68, 2], in pixels of the editor's resolution, and writes each as PNG, in one step.
 
     `strength` scales the edit: 0 is the inversion alone, 1 the full edit; `steps` are those of `Editor.invert`. Portraits that
-    fail are returned, not raised.
+    fail are among the remarks returned; they raise nothing.
     """
-    failures: list[Failure] = []
+    remarks: list[Remark] = []
     with tqdm(total=len(portraits), desc="edit", unit="image") as bar:
         for start in range(0, len(portraits), BATCH):
             batch = portraits[start : start + BATCH]
-            failures += _edit_batch(editor, batch, keypoints, strength, steps, detect)
+            remarks += _edit_batch(editor, batch, keypoints, strength, steps, find)
             bar.update(len(batch))
-    return failures
+    return remarks
 
 
-def _check_outputs(portraits: Sequence[Portrait], inputs: Sequence[str]) -> None:
+def _check_outputs(portraits: Sequence[Portrait], inputs: Sequence[str], overwrite: bool) -> None:
     kept = {Path(name).resolve() for name in inputs}
     for portrait in portraits:
         if portrait.output.resolve() in kept:
             raise InputError(f"{portrait.output} is an input and would be overwritten: choose another --out")
+    there = [portrait.output for portrait in portraits if portrait.output.exists()]
+    if there and not overwrite:
+        more = f" and {len(there) - 1} more are" if len(there) > 1 else " is"
+        raise InputError(f"{there[0]}{more} already there: choose another --out, or --overwrite")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -203,6 +227,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help=".npy or .csv of the 68 iBUG landmarks (x, y), in pixels of a picture of the editor's resolution",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the edited portraits")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are already there")
     parser.add_argument("--detector", default=DEFAULT_DETECTOR, choices=DETECTORS, help="landmarks; default: %(default)s")
     parser.add_argument("--strength", type=finite, default=1.0, help="0: inversion alone, 1 (default): full edit")
     parser.add_argument(
@@ -221,20 +246,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status is 1 if anything failed."""
     arguments = parse_args(argv)
     keep_compiled()
-
-    def detect(images: list[np.ndarray]) -> list[np.ndarray | None]:
-        return detect_landmarks(images, arguments.detector)
-
-    portraits, unlisted = list_portraits(arguments.source, arguments.out)
-    _check_outputs(portraits, [portrait.name for portrait in portraits] + [arguments.target or arguments.keypoints])
+    portraits, listed = list_portraits(arguments.source, arguments.out)
+    inputs = [portrait.name for portrait in portraits] + [arguments.target or arguments.keypoints]
+    _check_outputs(portraits, inputs, arguments.overwrite)
     vgg16 = PerceptualConfig(vgg16_weights=arguments.vgg16) if arguments.vgg16 else None
     editor = Editor.load(arguments.workdir, perceptual=vgg16)
+
+    def find(image: np.ndarray) -> list[Face]:
+        return search(load_detector(arguments.detector), image, rotated=editor.framing is not None)
+
     if arguments.target:
-        keypoints = target_keypoints(arguments.target, editor.resolution, detect, editor.framing)
+        keypoints, remarks = target_keypoints(arguments.target, editor.resolution, find, editor.framing)
+        listed += remarks
     else:
-        keypoints = read_keypoints(arguments.keypoints)
-    failed = edit_portraits(editor, portraits, keypoints, arguments.strength, arguments.steps, detect)
-    for failure in (*unlisted, *failed):
-        print(f"edit: {failure.name}: {failure.reason}", file=sys.stderr)
-    print(f"{len(portraits) - len(failed)} of {len(portraits) + len(unlisted)} edited into {arguments.out}")
-    return 1 if unlisted or failed else 0
+        keypoints = read_keypoints(arguments.keypoints, editor.resolution)
+    make_folder(arguments.out)
+    remarks = [*listed, *edit_portraits(editor, portraits, keypoints, arguments.strength, arguments.steps, find)]
+    for remark in remarks:
+        print(f"edit: {remark.name}: {remark.text}", file=sys.stderr)
+    failed = sum(remark.failed for remark in remarks)
+    unlisted = sum(remark.failed for remark in listed)
+    print(f"{len(portraits) + unlisted - failed} of {len(portraits) + unlisted} edited into {arguments.out}")
+    return 1 if failed else 0

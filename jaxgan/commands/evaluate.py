@@ -21,13 +21,14 @@ from jaxgan import Editor, storage
 from jaxgan.commands.flags import whole
 from jaxgan.commands.main import command
 from jaxgan.data.batches import DatasetInfo, dataset_info, load_split
+from jaxgan.data.crops import is_framed, reframe
 from jaxgan.data.detection import DEFAULT_DETECTOR, DETECTORS, detect_landmarks
 from jaxgan.errors import InputError
 from jaxgan.evaluation import figure, html, report, table1
 from jaxgan.evaluation.edits import Instruments, make_edits
 from jaxgan.evaluation.metrics import METRICS, measure_all, networks, parse_metrics
 from jaxgan.evaluation.pairs import COPY_TARGET, Pairs, make_pairs
-from jaxgan.runtime import cache_folder, keep_compiled
+from jaxgan.runtime import cache_folder, keep_compiled, make_folder
 
 NETWORKS = {
     "inception": networks.inception_network,
@@ -81,8 +82,36 @@ def instruments(arguments: argparse.Namespace) -> Instruments:
     return Instruments(functools.partial(detect_landmarks, detector=arguments.detector), **made, cache=folder)
 
 
+def framed_pairs(editor: Editor, arguments: argparse.Namespace) -> tuple[Pairs, DatasetInfo, list[str]]:
+    """The pairs of the dataset's test split, what is known of it, and notes on how its portraits were cropped.
+
+    Where the editor's framing is known and the dataset has another one, or a higher resolution, its portraits are cropped anew.
+    """
+    framing, resolution = editor.framing, editor.resolution
+    info = dataset_info(arguments.data_dir, arguments.dataset, None if framing else resolution)
+    if info.resolution < resolution:
+        raise InputError(f"dataset {info.name} has {info.resolution} px, fewer than the editor's {resolution}")
+    images, keypoints, files = load_split(arguments.data_dir, arguments.dataset, "test", arguments.num)
+    training = load_split(arguments.data_dir, arguments.dataset, "train")[:2] if info.num_train else (np.zeros(0), np.zeros(0))
+    if not framing or (info.resolution == resolution and is_framed(keypoints, resolution, framing)):
+        return make_pairs((images, keypoints, files), training, arguments.seed), info, []
+    images, keypoints, sides = reframe(images, keypoints, framing, resolution)
+    if len(training[0]):
+        training = reframe(*training, framing, resolution)[:2]
+    note = "The dataset frames faces otherwise than the editor's training portraits, so its portraits were cropped as these."
+    if (scale := resolution / sides.mean()) > 1.1:
+        note += f" That enlarged them {scale:.1f} times: prepare the dataset at a higher resolution for sharp ones."
+    return make_pairs((images, keypoints, files), training, arguments.seed, exact=False), info, [note]
+
+
 def evaluate(
-    workdir: str, editor: Editor, pairs: Pairs, info: DatasetInfo, tools: Instruments, arguments: argparse.Namespace
+    workdir: str,
+    editor: Editor,
+    pairs: Pairs,
+    info: DatasetInfo,
+    notes: list[str],
+    tools: Instruments,
+    arguments: argparse.Namespace,
 ) -> report.Report:
     """Edit the pairs once and take all metrics of those edits."""
     pictures = {figure.FIGURE: figure.grid({"": editor}, pairs)} if arguments.figure else {}
@@ -100,7 +129,8 @@ def evaluate(
         "pairs": pairs.hash,
         "images_per_second": edits.images_per_second and round(edits.images_per_second, 1),
     }
-    return report.Report(setup, measurements, [detector_note(info.detector, arguments.detector)], pairs, pictures)
+    notes = [*notes, detector_note(info.detector, arguments.detector)]
+    return report.Report(setup, measurements, notes, pairs, pictures)
 
 
 def _names(editors: dict[str, Editor]) -> dict[str, str]:
@@ -119,18 +149,17 @@ def evaluate_all(arguments: argparse.Namespace) -> list[str]:
     for workdir, editor in editors.items():
         if editor.stage != "editor" and (len(editors) > 1 or arguments.figure):
             raise InputError(f"{workdir} is of the {editor.stage} training; Table 1 and the figure are of editors")
-    resolution = next(iter(editors.values())).resolution
-    info = dataset_info(arguments.data_dir, arguments.dataset, resolution)
-    portraits = load_split(arguments.data_dir, arguments.dataset, "test", arguments.num)
-    training = load_split(arguments.data_dir, arguments.dataset, "train")[:2] if info.num_train else (np.zeros(0), np.zeros(0))
-    pairs = make_pairs(portraits, training, arguments.seed)
+    out = arguments.out or (Path(arguments.workdirs[0]).parent / "table1" if len(editors) > 1 else None)
+    for folder in [*([out] if out else []), *(Path(workdir) / "eval" for workdir in editors if len(editors) > 1 or not out)]:
+        make_folder(folder)  # nothing is measured that could not be kept
+    pairs, info, notes = framed_pairs(next(iter(editors.values())), arguments)
     tools, reports, paths = instruments(arguments), {}, []
     names = _names(editors) if len(editors) > 1 else dict.fromkeys(editors, "")
     for workdir, editor in editors.items():
-        reports[names[workdir]] = result = evaluate(workdir, editor, pairs, info, tools, arguments)
+        reports[names[workdir]] = result = evaluate(workdir, editor, pairs, info, notes, tools, arguments)
+        print(report.to_markdown(result))  # before anything can fail to be written
         alone = arguments.out if len(editors) == 1 else None
         paths += report.write(result, alone or Path(workdir) / "eval")
-        print(report.to_markdown(result))
     if len(editors) > 1:
         table = table1.table1(reports)
         pictures = {}
@@ -141,7 +170,7 @@ def evaluate_all(arguments: argparse.Namespace) -> list[str]:
             "table1.html": html.page("Table 1", next(iter(reports.values())).setup, [], [table], pictures),
         }
         print(texts["table1.md"])
-        paths += report.write_files(arguments.out or Path(arguments.workdirs[0]).parent / "table1", texts, pictures)
+        paths += report.write_files(out, texts, pictures)
     print(f"{time.perf_counter() - started:.0f} s in all")
     print("wrote", *paths)
     return [note for result in reports.values() for m in result.measurements if m.failed for note in m.notes]

@@ -10,6 +10,7 @@ import time
 STARTED = time.monotonic()  # before JAX is imported: that is part of a run's minutes
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -27,7 +28,16 @@ from jaxgan.configs import PRESETS, Config, override, preset, to_dict, validate
 from jaxgan.data.dataset import Dataset, Records
 from jaxgan.data.packed import Packed
 from jaxgan.errors import CheckpointError, ConfigError, InputError
-from jaxgan.runtime import EXIT_PREEMPTED, Preemption, add_host_flags, atomic_write, join_hosts, keep_compiled
+from jaxgan.runtime import (
+    EXIT_INTERRUPTED,
+    EXIT_PREEMPTED,
+    Preemption,
+    add_host_flags,
+    atomic_write,
+    join_hosts,
+    keep_compiled,
+    lock_folder,
+)
 from jaxgan.training.clock import Clock
 from jaxgan.training.growing import phases
 from jaxgan.training.log import SilentLog, TrainingLog
@@ -65,7 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.dry_run:
         _describe(stage, config, source, dataset)
         return 0
-    return _train(stage, config, saved, source.networks if source else {}, dataset, clock)
+    if stage.name == "stylegan" and not dataset.info.num_test:
+        print(f"stylegan: dataset {dataset.info.name} has no test split, which `jaxgan evaluate` needs", file=sys.stderr)
+    with lock_folder(args.workdir) if jax.process_index() == 0 else contextlib.nullcontext():
+        return _train(stage, config, saved, source.networks if source else {}, dataset, clock)
 
 
 def _parse(stage: Stage, argv: Sequence[str]) -> argparse.Namespace:
@@ -250,7 +263,7 @@ def _train(stage: Stage, config: Config, saved: Saved, earlier: Networks, datase
     if preemption.signal:
         step = int(state.step)
         print(f"{stage.name}: {preemption.signal} at step {step}: saved; the same command resumes", file=sys.stderr)
-        return EXIT_PREEMPTED
+        return EXIT_INTERRUPTED if preemption.signal == "SIGINT" else EXIT_PREEMPTED
     seen, total = int(state.images), phases(config)[-1].last_image
     if seen < total:
         print(f"{stage.name}: {seen:,} of {total:,} images in {workdir}; the same command resumes")

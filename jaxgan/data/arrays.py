@@ -7,7 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from PIL import Image
 
+from jaxgan.data.images import to_rgb
 from jaxgan.data.landmarks import NUM_LANDMARKS
 from jaxgan.errors import InputError
 
@@ -16,9 +18,12 @@ def as_portraits(images: Any, name: str = "image") -> Iterator[np.ndarray]:
     """Portraits one by one, uint8 [H, W, 3].
 
     Args:
-      images: an array [N, H, W, 3] or [H, W, 3], or a sequence of [H, W, 3] of any sizes; uint8, or float in [-1, 1].
+      images: an array [N, H, W, 3] or [H, W, 3], or a sequence of [H, W, 3] of any sizes; uint8, or float in [-1, 1]. Pictures
+        of Pillow are taken too, upright by their EXIF orientation and in sRGB.
       name: of one of them, in messages.
     """
+    if isinstance(images, Image.Image):
+        images = [images]
     if isinstance(images, np.ndarray | jax.Array):
         if images.ndim == 3:
             images = images[None]
@@ -31,6 +36,8 @@ def as_portraits(images: Any, name: str = "image") -> Iterator[np.ndarray]:
 
 
 def _as_portrait(image: Any, name: str) -> np.ndarray:
+    if isinstance(image, Image.Image):
+        return to_rgb(image)
     image = _as_array(image, name)
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise InputError(f"{name} must be [H, W, 3] and not empty, got {list(image.shape)}")
@@ -40,6 +47,8 @@ def _as_portrait(image: Any, name: str) -> np.ndarray:
         raise InputError(f"{name} must be uint8 or float, got {image.dtype}")
     if not (np.abs(image) <= 1.0).all():  # NaN too
         raise InputError(f"{name} is float and must lie in [-1, 1], got values outside")
+    if (image >= 0.0).all():  # no pixel darker than mid-grey: there is no such photograph
+        raise InputError(f"{name} is float and lies in [0, 1]; floats must lie in [-1, 1]: pass 2 * image - 1, or uint8")
     return np.round((image.astype(np.float32) + 1.0) * 127.5).astype(np.uint8)
 
 

@@ -7,7 +7,6 @@ import dataclasses
 import math
 
 import numpy as np
-
 from PIL import Image
 
 from jaxgan.data.images import resample
@@ -117,10 +116,32 @@ def framed(width: int, height: int, keypoints: np.ndarray, framing: Framing) -> 
     return Crop(left, top, side, excess)
 
 
+def reframe(
+    images: np.ndarray, keypoints: np.ndarray, framing: Framing, resolution: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Portraits uint8 [N, S, S, 3] with keypoints [N, 68, 2] cropped so that each face lies as in the framing.
+
+    Landmarks that cannot be a face's leave their portrait as it is.
+
+    Returns:
+      Images uint8 [N, resolution, resolution, 3], keypoints float32 [N, 68, 2] and the sides [N] of the crops in pixels.
+    """
+    made = []
+    for image, points in zip(images, keypoints, strict=True):
+        height, width = image.shape[:2]
+        try:
+            crop = framed(width, height, points, framing)
+        except InputError:
+            crop = largest_square(width, height)
+        made.append((crop.apply(image, resolution), crop.move(points, resolution), crop.side))
+    cropped, moved, sides = zip(*made, strict=True)
+    return np.stack(cropped), np.stack(moved), np.array(sides)
+
+
 def is_framed(keypoints: np.ndarray, resolution: int, framing: Framing) -> bool:
     """Whether the faces of portraits with keypoints [N, 68, 2] lie, on average, about as the framing has them.
 
-    That is within a tenth of the side of the place and within a quarter of the size; or, of a single portrait, within twice that.
+    That is within a tenth of the side of the place and a quarter of the size; or, of a single portrait, within twice that.
     """
     found = measure_framing(keypoints, resolution)
     loose = 2.0 if len(keypoints) == 1 else 1.0

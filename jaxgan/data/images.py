@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from jaxgan.errors import ImageError
 
@@ -18,21 +18,22 @@ FILTERS = {
     "box": Image.Resampling.BOX,
 }
 EXTENSIONS = frozenset(
-    [".avif", ".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
+    """
+    .apng .avif .avifs .bmp .dib .gif .j2c .j2k .jfif .jif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .mpo .pbm .pgm .pjp .pjpeg
+    .png .pnm .ppm .tif .tiff .webp
+    """.split()
 )
 MIN_SIDE = 16  # px; nothing smaller can hold a face that a detector would find
 MAX_PIXELS = 2**26  # 67 megapixels; larger files are taken for decompression bombs
 MAX_FILE_BYTES = 2**28  # 256 MiB; archives can claim any size, and devices have none
 # Formats that start an interpreter (EPS) or read other files are left out.
-_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+_FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 
 
 def decode_image(data: bytes) -> np.ndarray:
     """Decodes an image file of any common format to uint8 [H, W, 3], RGB.
 
-    The EXIF orientation is applied (a damaged EXIF block is passed over), transparency is composited on white, 16-bit
-    grey is scaled to the full 8-bit range, CMYK is converted without colour management, and of an animation the first
-    frame is taken.
+    See `to_rgb`; of an animation the first frame is taken.
 
     Raises:
       ImageError: The bytes are no image, are damaged, or have fewer than MIN_SIDE pixels a side or more than
@@ -49,7 +50,7 @@ def decode_image(data: bytes) -> np.ndarray:
                 raise ImageError(f"too small: {width}x{height} px, needs {MIN_SIDE} px a side")
             if width * height > MAX_PIXELS:
                 raise ImageError(f"too large: {width}x{height} px, more than {MAX_PIXELS} in all")
-            return np.array(_to_rgb(_upright(image)))
+            return to_rgb(image)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:  # names a limit of its own
@@ -58,6 +59,19 @@ def decode_image(data: bytes) -> np.ndarray:
         raise ImageError("unreadable: not an image of a known format") from error
     except Exception as error:  # decoders fail with whatever their format module happens to raise
         raise ImageError(f"unreadable: {one_line(error)}") from error
+
+
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """A picture that Pillow has opened as uint8 [H, W, 3], upright and in sRGB.
+
+    The EXIF orientation is applied and an embedded colour profile is converted to sRGB (damaged ones are passed over),
+    transparency is composited on white, 16-bit grey is scaled to the full 8-bit range, and CMYK without a profile is converted
+    without colour management.
+
+    Raises:
+      ImageError: Its pixels are of a kind that cannot be converted.
+    """
+    return np.array(_to_rgb(_to_srgb(_upright(image))))
 
 
 def open_file(path: str | Path) -> BinaryIO:
@@ -143,6 +157,27 @@ def _upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except Exception:  # damaged metadata says nothing against the pixels
         return image
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """The image with the colours of its embedded profile converted to sRGB."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"):
+        return image
+    alpha = None
+    if image.has_transparency_data:
+        alpha = image.convert("RGBA").getchannel("A")
+    plain = image.convert({"CMYK": "CMYK", "L": "L", "1": "L", "LA": "L"}.get(image.mode, "RGB"))
+    try:
+        embedded = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(embedded):  # already: lcms would round once more
+            return image
+        converted = ImageCms.profileToProfile(plain, embedded, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except Exception:  # damaged, or of another kind of colours: the pixels may still be good
+        return image
+    if alpha is not None:
+        converted.putalpha(alpha)
+    return converted
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

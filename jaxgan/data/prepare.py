@@ -18,12 +18,14 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from jaxgan.data.crops import largest_square
-from jaxgan.data.detection import Detector, load_detector
+from jaxgan.data.detection import Detector, load_detector, search
 from jaxgan.data.images import decode_image, encode_png
-from jaxgan.data.sources import Source, open_source
+from jaxgan.data.shape import check_face
+from jaxgan.data.sources import Source, identical_files, open_source
 from jaxgan.data.summary import Outcome, Summary
 from jaxgan.data.tfrecords import Record, dataset_folder, import_tensorflow, write_dataset
-from jaxgan.errors import DatasetError, ImageError
+from jaxgan.errors import DatasetError, ImageError, InputError
+from jaxgan.runtime import lock_folder
 
 REJECTED_FILE = "rejected.csv"
 SPLITS = ("train", "test")
@@ -61,7 +63,7 @@ def prepare_images(
       resolution: Side R of the stored images in pixels, a power of two from 8 on.
       detector: A key of detection.DETECTORS; finds landmarks at the resolution of the source.
       filter: A key of images.FILTERS; resamples the largest square around the landmarks to R.
-      test_fraction: Expected share of the images in the test split, in [0, 1).
+      test_fraction: Expected share of the images in the test split, in [0, 1). Byte-identical files share a split.
       workers: Threads that decode and detect; by default one for each CPU core.
       limit: Tries only the first images, by name.
       overwrite: Replaces a dataset of this name.
@@ -75,7 +77,8 @@ def prepare_images(
         source = open_source(images)
         detect = load_detector(detector)
         files = source.files[:limit]
-        summary = Summary(resolution, source.ignored)
+        copies = identical_files(source, files)
+        summary = Summary(resolution, source.ignored, copies)
 
         def outcomes(files: list[str], bar: tqdm) -> Iterator[Outcome]:
             for outcome in _in_order(lambda file: _prepare(source, file, detect, resolution, filter), files, workers):
@@ -83,7 +86,8 @@ def prepare_images(
                 yield outcome
 
         metadata = {"source": Path(images).resolve().name, "detector": detector, "filter": filter, "seed": None}
-        _write(folder, name, resolution, files, outcomes, test_fraction, metadata, summary)
+        splits = {file: split_of(copies.get(file, file), test_fraction) for file in files}
+        _write(folder, name, resolution, splits, outcomes, test_fraction, metadata, summary)
     return summary
 
 
@@ -114,7 +118,8 @@ def prepare_synthetic(
 
         summary = Summary(resolution)
         metadata = {"source": "procedural", "detector": "exact", "filter": None, "seed": seed}
-        _write(folder, name, resolution, list(files), outcomes, test_fraction, metadata, summary)
+        splits = {file: split_of(file, test_fraction) for file in files}
+        _write(folder, name, resolution, splits, outcomes, test_fraction, metadata, summary)
     return summary
 
 
@@ -129,7 +134,17 @@ def _check(name: str, resolution: int, test_fraction: float) -> None:
 
 @contextlib.contextmanager
 def _new_dataset(data_dir: str | Path, name: str, overwrite: bool) -> Iterator[Path]:
-    """A scratch folder beside the dataset's. What is prepared in it takes its place when the block has succeeded."""
+    """A scratch folder beside the dataset's. What is prepared in it takes its place when the block has succeeded.
+
+    Raises:
+      DatasetError: There is a dataset of this name and `overwrite` is not set, or a folder that is none.
+      InputError: Another process prepares one of this name.
+    """
+    with lock_folder(data_dir, f".{name}.lock"):
+        yield from _replace(data_dir, name, overwrite)
+
+
+def _replace(data_dir: str | Path, name: str, overwrite: bool) -> Iterator[Path]:
     final = Path(data_dir) / name
     scratch, replaced = final.with_name(f".{name}.incomplete"), final.with_name(f".{name}.replaced")
     if replaced.exists() and not final.exists():  # a run died between its two renames
@@ -157,15 +172,21 @@ def _prepare(source: Source, file: str, detect: Detector, resolution: int, filte
     try:
         file.encode()  # names that are not UTF-8 cannot be stored
         image = decode_image(source.read(file))
-        faces = detect(image)
+        faces = search(detect, image)
         if not faces:
             return Outcome(file, rejection="no face found")
-        height, width = image.shape[:2]
-        crop = largest_square(width, height, faces[0])
-        small, keypoints = crop.apply(image, resolution, filter), crop.move(faces[0], resolution)
-        note = f"several faces, the largest kept: {len(faces)}" if len(faces) > 1 else ""
+        face, (height, width) = faces[0], image.shape[:2]
+        try:
+            check_face(face.keypoints, width, height)
+        except InputError as error:
+            return Outcome(file, rejection=f"implausible landmarks: {error}")
+        crop = largest_square(width, height, face.keypoints)
+        small, keypoints = crop.apply(image, resolution, filter), crop.move(face.keypoints, resolution)
+        notes = [f"several faces, the largest kept: {len(faces)}"] if len(faces) > 1 else []
+        if face.weak:
+            notes.append(f"weak detection, perhaps no face: score {face.score:.2f}")
         record = Record(file, encode_png(small), keypoints)
-        return Outcome(file, record, note=note, enlarged=min(image.shape[:2]) < resolution)
+        return Outcome(file, record, notes=tuple(notes), enlarged=min(image.shape[:2]) < resolution)
     except ImageError as error:
         return Outcome(file, rejection=str(error))
     except Exception as error:  # damaged archives, unreadable files, failing detectors
@@ -192,15 +213,15 @@ def _write(
     folder: Path,
     name: str,
     resolution: int,
-    files: list[str],
+    splits: dict[str, str],
     outcomes: Callable[[list[str], tqdm], Iterator[Outcome]],
     test_fraction: float,
     metadata: dict[str, Any],
     summary: Summary,
 ) -> None:
-    """Writes the records of all files, their metadata and the list of rejected ones; fills in the summary."""
+    """Writes the records of all files (file -> split), their metadata and the list of rejected ones; fills in the summary."""
     metadata |= {"resolution": resolution, "test_fraction": test_fraction}
-    parts = {split: [file for file in files if split_of(file, test_fraction) == split] for split in SPLITS}
+    parts = {split: [file for file, its in splits.items() if its == split] for split in SPLITS}
     import_tensorflow()  # slow, and said to be missing before any image is worked on
     started = time.perf_counter()
 
@@ -211,7 +232,7 @@ def _write(
                 yield outcome.record
         metadata.update({f"num_{each}": summary.accepted[each] for each in SPLITS}, rejected=len(summary.rejected))
 
-    with tqdm(total=len(files), desc=name, unit="image", smoothing=0.1) as bar:
+    with tqdm(total=len(splits), desc=name, unit="image", smoothing=0.1) as bar:
         write_dataset(folder, name, resolution, {split: records(split, bar) for split in SPLITS}, metadata)
     summary.seconds = time.perf_counter() - started
     summary.write_csv(dataset_folder(folder, name) / REJECTED_FILE)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxgan.data.sources import describe_ignored
 from jaxgan.data.tfrecords import Record
 from jaxgan.runtime import atomic_write
 
@@ -20,7 +21,7 @@ class Outcome:
     file: str
     record: Record | None = None
     rejection: str = ""  # "kind" or "kind: detail"
-    note: str = ""  # what a reader should know of an accepted image, in the same form
+    notes: tuple[str, ...] = ()  # what a reader should know of an accepted image, in the same form
     enlarged: bool = False  # the source was smaller than the dataset's resolution
 
 
@@ -29,7 +30,8 @@ class Summary:
     """What became of all images."""
 
     resolution: int  # side of the stored images in pixels
-    ignored: int = 0  # files that are hidden or no images
+    ignored: list[str] = field(default_factory=list)  # files that are hidden or no images
+    copies: dict[str, str] = field(default_factory=dict)  # files that are byte-identical to an earlier one -> that one
     accepted: Counter[str] = field(default_factory=Counter)  # images by split
     rejected: list[tuple[str, str]] = field(default_factory=list)  # (file, reason)
     notes: list[tuple[str, str]] = field(default_factory=list)  # (file, note)
@@ -43,8 +45,7 @@ class Summary:
             self.rejected.append((outcome.file, outcome.rejection))
             return
         self.accepted[split] += 1
-        if outcome.note:
-            self.notes.append((outcome.file, outcome.note))
+        self.notes += [(outcome.file, note) for note in outcome.notes]
         points = outcome.record.keypoints
         self.outside += bool(np.any((points < 0) | (points > self.resolution)))
         self.enlarged += outcome.enlarged
@@ -62,12 +63,18 @@ class Summary:
             yield f"landmarks beyond the border in {self.outside} images (kept as they are)"
         if self.enlarged:
             yield f"enlarged to {self.resolution} px: {self.enlarged} images"
+        if self.copies:
+            yield f"byte-identical to another: {len(self.copies)} images (each in the split of the first)"
+        if not self.accepted["test"]:
+            yield "no test split: `jaxgan evaluate` needs one (--test_fraction)"
         if self.ignored:
-            yield f"ignored {self.ignored} files that are hidden or no images"
+            yield f"ignored {describe_ignored(self.ignored)}"
 
     def write_csv(self, path: Path) -> None:
-        """Lists rejected images and notes: kind (rejected or note), file, reason."""
+        """Lists what a reader should know of files: kind (rejected, note or ignored), file, reason."""
         rows = [("rejected", *pair) for pair in self.rejected] + [("note", *pair) for pair in self.notes]
+        rows += [("note", file, f"byte-identical to: {first}") for file, first in self.copies.items()]
+        rows += [("ignored", file, "hidden, or no image by its name") for file in self.ignored]
         # File names that are not UTF-8 appear with their bytes escaped.
         with atomic_write(path) as file, io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="") as text:
             writer = csv.writer(text)

@@ -118,7 +118,10 @@ def nearest_landmarks(wanted: np.ndarray, known: np.ndarray, block: int = 64) ->
 
 
 def make_pairs(
-    portraits: tuple[np.ndarray, np.ndarray, Sequence[str]], training: tuple[np.ndarray, np.ndarray], seed: int
+    portraits: tuple[np.ndarray, np.ndarray, Sequence[str]],
+    training: tuple[np.ndarray, np.ndarray],
+    seed: int,
+    exact: bool = True,
 ) -> Pairs:
     """Assigns another portrait's landmarks to every portrait as its target, and collects the pictures to compare with.
 
@@ -126,6 +129,7 @@ def make_pairs(
       portraits: test images uint8 [N, R, R, 3], keypoints float32 [N, 68, 2] in pixels, and file names.
       training: images and keypoints [M, ...] of the training portraits.
       seed: determines the pairs.
+      exact: whether procedural portraits are framed as they were drawn, so that their true pictures can be drawn too.
 
     Raises:
       InputError: there are fewer than two portraits.
@@ -138,6 +142,6 @@ def make_pairs(
     if len(training[0]):
         rows[NEAREST] = Row(training[0][nearest_landmarks(wanted, training[1])], wanted)
         rows[REAL] = Row(training[0][: len(images)], None, own=training[1][: len(images)])
-    if all(map(is_procedural, files)):
+    if exact and all(map(is_procedural, files)):
         rows[TRUE_PICTURE] = Row(truth(files, [files[target] for target in targets], images.shape[1]), wanted)
     return Pairs(files, images, keypoints, targets, rows)

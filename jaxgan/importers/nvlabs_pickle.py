@@ -27,6 +27,9 @@ class Network:
     components: dict[str, "Network"]  # sub-networks, such as "mapping" and "synthesis"
 
 
+STYLEGAN2_GENERATORS = ("G_main", "training.networks_stylegan2.G_main")
+
+
 class Networks(NamedTuple):
     """The three networks of a StyleGAN file."""
 
@@ -50,7 +53,10 @@ def read_networks(path: str | Path) -> Networks:
             stored = _Unpickler(file, encoding="latin1").load()
         if not isinstance(stored, tuple | list) or len(stored) != 3:
             raise _RefusedError(f"holds {_described(stored)}, not the three networks (G, D, Gs)")
-        return Networks(*(_network(item, where) for item, where in zip(stored, ("G", "D", "Gs"), strict=True)))
+        networks = Networks(*(_network(item, where) for item, where in zip(stored, ("G", "D", "Gs"), strict=True)))
+        if networks.averaged_generator.build_function in STYLEGAN2_GENERATORS:
+            raise _RefusedError("holds networks of StyleGAN2, which are not supported, only those of StyleGAN")
+        return networks
     except _RefusedError as error:
         raise WeightsError(f"{path}: {error}") from None
     except Exception as error:  # a file that is no pickle makes the machine fail in a dozen ways
@@ -136,6 +142,10 @@ class _Unpickler(pickle.Unpickler):
     """The pickle machine with nothing to call but the stand-ins."""
 
     def find_class(self, module: str, name: str) -> Callable:
+        if module == "torch_utils.persistence":
+            raise _RefusedError(
+                "holds networks of StyleGAN2-ADA or StyleGAN3 in PyTorch, which are not supported, only StyleGAN"
+            )
         if (module, name) not in _STAND_INS:
             raise _RefusedError(f"refused: it asks for {module}.{name}, which networks do not need; nothing of it was run")
         return _STAND_INS[module, name]

@@ -1,13 +1,17 @@
 """The named tensors of somebody else's weight file, taken one by one, with every misfit reported at once."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jaxgan.errors import WeightsError
 
 SHOWN = 8  # misfits named in a message; the rest is counted
+SHOWN_NAMES = 4  # tensors of the file named in a message
+WRAPPERS = ("state_dict", "model_state_dict", "model", "params_ema", "params", "net")  # under which trainers keep state dicts
 
 
 class Tensors:
@@ -78,7 +82,12 @@ class Tensors:
         problems = self._problems + [f"unexpected {name}" for name in self._arrays if name not in self._taken]
         if problems:
             more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-            raise WeightsError(f"{self._origin}: not the weights of {what}: {'; '.join(problems[:SHOWN])}{more}")
+            names = list(self._arrays)
+            there = f"{', '.join(names[:SHOWN_NAMES])}{', ...' if len(names) > SHOWN_NAMES else ''}" or "none"
+            raise WeightsError(
+                f"{self._origin}: not the weights of {what}: {'; '.join(problems[:SHOWN])}{more}. "
+                f"The file has {len(names)} tensors: {there}"
+            )
 
 
 def conv_kernel(weight: np.ndarray) -> np.ndarray:
@@ -87,22 +96,56 @@ def conv_kernel(weight: np.ndarray) -> np.ndarray:
 
 
 def load_torch_state(path: str | Path) -> dict[str, np.ndarray]:
-    """Tensors of a PyTorch state dict as NumPy arrays; nothing but tensors is unpickled (weights_only). Needs PyTorch.
+    """Tensors of a state dict as NumPy arrays: a PyTorch file, of which nothing but tensors is unpickled, or safetensors.
+
+    State dicts that lie in another dict ({"state_dict": ...}), or whose names all begin with "module.", are unwrapped; bfloat16
+    becomes float32. PyTorch files need PyTorch.
 
     Raises:
       FileNotFoundError: there is no such file.
-      WeightsError: it holds anything but named tensors.
+      WeightsError: it holds anything but named tensors; the message says what it holds, if that is known.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
+        import safetensors.torch
         import torch
     except ImportError as error:
         raise WeightsError(f"{path}: reading it needs PyTorch, which is not installed ({error})") from None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        if Path(path).suffix == ".safetensors":
+            state = safetensors.torch.load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different type for each way in which a file is no state dict
-        raise WeightsError(f"{path}: not a PyTorch state dict ({type(error).__name__})") from None
+        raise WeightsError(f"{path}: not a PyTorch state dict ({_reason(error)})") from None
+    while isinstance(state, Mapping) and (
+        inside := next((key for key in WRAPPERS if isinstance(state.get(key), Mapping)), None)
+    ):
+        state = state[inside]
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise WeightsError(f"{path}: not a PyTorch state dict")
-    return {name: value.numpy() for name, value in state.items()}
+        raise WeightsError(f"{path}: not a PyTorch state dict, but {_content(state)}")
+    if state and all(name.startswith("module.") for name in state):
+        state = {name.removeprefix("module."): value for name, value in state.items()}
+    return {name: _to_numpy(value.detach(), torch) for name, value in state.items()}
+
+
+def _to_numpy(tensor: Any, torch: Any) -> np.ndarray:
+    known = not tensor.is_floating_point() or tensor.dtype in (torch.float16, torch.float32, torch.float64)
+    return (tensor if known else tensor.float()).numpy()
+
+
+def _reason(error: Exception) -> str:
+    """Why torch.load refuses a file, in a few words."""
+    text = str(error)
+    asked = re.search(r"(?:GLOBAL|Unsupported global: GLOBAL) ([\w.]+)", text)
+    if asked:
+        return f"it holds a pickled {asked[1]}, not tensors alone; save module.state_dict() instead"
+    return type(error).__name__
+
+
+def _content(state: Any) -> str:
+    if not isinstance(state, Mapping):
+        return f"a {type(state).__name__}"
+    listed = ", ".join(f"{name} ({type(value).__name__})" for name, value in list(state.items())[:SHOWN_NAMES])
+    return f"a dict of {len(state)}: {listed}{', ...' if len(state) > SHOWN_NAMES else ''}"

@@ -1,7 +1,7 @@
 """The editor's encoders: latent difference, keypoint and naive, the encoder variants of the report.
 
-All map (portraits, latents, landmarks, train) to the edited latents w + delta, so that they share one training step, apart from the
-reconstruction terms of the naive one.
+All map (portraits, latents, landmarks, train) to the edited latents w + delta, so that they share
+one training step, apart from the reconstruction terms of the naive one.
 """
 
 import flax.linen as nn

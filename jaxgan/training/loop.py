@@ -171,8 +171,8 @@ def fit(
 
 
 def _shown(dataset: Dataset) -> dict[str, Any]:
-    """The portraits of the sample grids, from the test split; each gets the landmarks of the next."""
-    images, keypoints = dataset.load("test", GRID_PORTRAITS)
+    """The portraits of the sample grids, from the test split if there is one; each gets the landmarks of the next."""
+    images, keypoints = dataset.load("test" if dataset.info.num_test else "train", GRID_PORTRAITS)
     return {"image": images, "keypoints": keypoints, "target_keypoints": keypoints[list(range(1, len(images))) + [0]]}
 
 

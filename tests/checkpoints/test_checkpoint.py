@@ -162,3 +162,27 @@ def test_a_disk_without_room_is_known_before_anything_is_written(workdir, monkey
     with pytest.raises(CheckpointError, match=r"checkpoints/7 .*No space left on device, 1\.\d MB are needed and 0\.5 MB free"):
         Checkpoints(workdir).save(7, CONFIG, state_of(7), None)
     assert not (workdir / "checkpoints" / "7").exists() and load(workdir).step == 5
+
+
+@pytest.mark.parametrize("name", ["config", "networks"])
+def test_a_checkpoint_that_is_replaced_while_it_is_read_gives_way_to_the_new_one(workdir, name, monkeypatch, capsys):
+    """As a run does that keeps only so many: the newest of the list is gone when it is read, and a newer one is there."""
+    reader, restore = Checkpoints(workdir), Checkpoints._reading
+
+    def replaced(self, step):
+        if step == STEPS[1] and (self.folder / "5").exists():
+            (self.folder / "5").rename(self.folder / "7")
+            shutil.rmtree(self.folder / "3")
+        return restore(self, step)
+
+    monkeypatch.setattr(Checkpoints, "_reading", replaced)
+    assert reader.newest(lambda step: (step, getattr(reader, name)(step)))[0] == 7
+    assert capsys.readouterr().err == ""
+
+
+def test_a_checkpoint_that_is_removed_while_it_is_read_is_named(workdir):
+    reader = Checkpoints(workdir)
+    shutil.rmtree(workdir / checkpoint.FOLDER / "5")
+    for read in (reader.config, reader.networks, lambda step: reader.restore_state(step, state_of(5))):
+        with pytest.raises(DamagedError, match="5 (is not complete|was removed while it was read)"):
+            read(5)

@@ -8,15 +8,17 @@ from PIL import Image
 
 from jaxgan.commands import edit
 from jaxgan.configs import PerceptualConfig
+from jaxgan.data.crops import Framing
+from jaxgan.data.detection import Face
 from jaxgan.data.images import read_image
+from jaxgan.data.shape import MEAN_FACE
 
 R = 32
 
 
 def landmarks(cx: float, cy: float, radius: float) -> np.ndarray:
-    """68 points on a circle, float32 [68, 2]."""
-    t = np.linspace(0, 2 * np.pi, 68, endpoint=False)
-    return np.stack([cx + radius * np.cos(t), cy + radius * np.sin(t)], axis=1).astype(np.float32)
+    """A face, float32 [68, 2], whose points are `radius` away from its centre on average."""
+    return (MEAN_FACE * radius + np.array([cx, cy])).astype(np.float32)
 
 
 class FakeEditor:
@@ -46,14 +48,15 @@ class FakeEditor:
 def command(monkeypatch, tmp_path):
     """Runs the command with the given arguments; faces are found in pictures with anything red in their top row."""
 
-    def detect(images, detector_name):
-        assert detector_name == "dlib"
-        return [
-            landmarks(image.shape[1] / 2, image.shape[0] / 4, image.shape[1] / 4) if image[0, 0, 0] == 255 else None
-            for image in images
-        ]
+    def load(name):
+        assert name == "dlib"
+        return detect
 
-    monkeypatch.setattr(edit, "detect_landmarks", detect)
+    def detect(image):
+        height, width = image.shape[:2]
+        return [Face(landmarks(width / 2, height / 4, width / 4))] if image[0, 0, 0] == 255 else []
+
+    monkeypatch.setattr(edit, "load_detector", load)
     monkeypatch.setattr(edit, "Editor", FakeEditor)
     picture(tmp_path / "target.png", (64, 64), red=True)
 
@@ -88,7 +91,7 @@ def test_strength_and_keypoint_files(command, tmp_path):
     np.save(tmp_path / "k.npy", expected.astype(np.float64))
     np.savetxt(tmp_path / "k.csv", expected, delimiter=",")
     for name in ("k.npy", "k.csv"):
-        assert command(source, "--strength", "0.5", target=("--keypoints", str(tmp_path / name))) == 0
+        assert command(source, "--overwrite", "--strength", "0.5", target=("--keypoints", str(tmp_path / name))) == 0
         ((_, keypoints, strength),) = FakeEditor.last.calls
         np.testing.assert_allclose(keypoints[0], expected, rtol=1e-6)
         assert keypoints.dtype == np.float32 and strength == 0.5
@@ -98,7 +101,7 @@ def test_steps_and_vgg16(command, tmp_path):
     source = picture(tmp_path / "a.png", (R, R))
     assert command(source) == 0
     assert FakeEditor.last.steps == 0 and FakeEditor.last.perceptual is None
-    assert command(source, "--steps", "7", "--vgg16", "vgg16.npz") == 0
+    assert command(source, "--overwrite", "--steps", "7", "--vgg16", "vgg16.npz") == 0
     assert FakeEditor.last.steps == 7 and FakeEditor.last.perceptual == PerceptualConfig(vgg16_weights="vgg16.npz")
 
 
@@ -141,7 +144,7 @@ def test_a_failed_write_leaves_the_old_file(command, tmp_path, capsys, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(edit, "encode_png", broken)
-    assert command(source) == 1
+    assert command(source, "--overwrite") == 1
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
     assert (tmp_path / "out" / "a.png").read_text() == "old"
     assert "a.png not written: No space left" in capsys.readouterr().err
@@ -155,7 +158,7 @@ def test_inputs_are_never_overwritten(command, tmp_path, capsys):
     assert source.read_bytes() == before
 
 
-@pytest.mark.parametrize("red, first", [(False, 16), (True, 8)])
+@pytest.mark.parametrize("red, first", [(False, 16), (True, 6)])
 def test_tall_portraits_are_cropped_around_the_face(command, tmp_path, red, first):
     """32x64: the centre, or, with a face found in the upper half, a square that holds it."""
     array = np.zeros((64, R, 3), np.uint8)
@@ -165,7 +168,7 @@ def test_tall_portraits_are_cropped_around_the_face(command, tmp_path, red, firs
     np.save(tmp_path / "k.npy", landmarks(16, 16, 8))
     assert command(tmp_path / "tall.png", target=("--keypoints", str(tmp_path / "k.npy"))) == 0
     ((images, _, _),) = FakeEditor.last.calls
-    # the face spans rows 8 to 24: the central square begins at 16 and has to move up to 8
+    # the face spans rows 6.7 to 27.7: the central square begins at 16 and has to move up to 6
     assert images.shape == (1, R, R, 3) and images[0, 0, 5, 1] == first
 
 
@@ -210,3 +213,58 @@ def test_bad_usage_exits_with_2(command, tmp_path, arguments):
     with pytest.raises(SystemExit) as caught:
         command("a.png", *arguments)
     assert caught.value.code == 2
+
+
+def test_files_that_are_there_are_replaced_only_when_asked_to(command, tmp_path, capsys):
+    source = picture(tmp_path / "me.jpg", (R, R), 9)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "me.png").write_text("precious")
+    assert command(source) == 1
+    assert "me.png is already there: choose another --out, or --overwrite" in capsys.readouterr().err
+    assert (tmp_path / "out" / "me.png").read_text() == "precious"
+    assert command(source, "--overwrite") == 0
+    assert read_image(tmp_path / "out" / "me.png").shape == (R, R, 3)
+
+
+def test_what_is_left_out_or_chosen_is_said(command, tmp_path, capsys, monkeypatch):
+    folder = picture(tmp_path / "in" / "a.jfif", (48, 48)).parent
+    (folder / "raw.heic").write_bytes(b"another format")
+    (folder / "notes.txt").write_text("no picture")
+    tilted = face_rolled_by(24.0) * 6 + 24
+    two = [Face(tilted.astype(np.float32), 0.05), Face(landmarks(10, 10, 3), 0.01)]
+    target = [Face(landmarks(32, 32, 16))]
+    monkeypatch.setattr(edit, "load_detector", lambda name: lambda image: target if len(image) == 64 else two)
+    monkeypatch.setattr(FakeEditor, "framing", Framing(0.5, 0.5, 0.3))
+    assert command(folder) == 0
+    lines = capsys.readouterr().err.splitlines()
+    for text in (
+        f"edit: {folder}: ignored 2 files that are hidden or no images (.heic 1, .txt 1)",
+        f"edit: {folder}/a.jfif: 2 faces found, the largest is taken",
+        f"edit: {folder}/a.jfif: the detector is hardly sure that it found a face",
+        f"edit: {folder}/a.jfif: the head is tilted by 24 degrees; levelled",
+    ):
+        assert text in lines
+
+
+def face_rolled_by(degrees: float) -> np.ndarray:
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return MEAN_FACE @ np.array([[cos, sin], [-sin, cos]])
+
+
+def test_keypoints_that_are_no_face_are_refused_by_file(command, tmp_path, capsys):
+    source = picture(tmp_path / "a.png", (R, R))
+    for name, points, message in (
+        ("shares", landmarks(0.5, 0.5, 0.2), "too small for a face; they must be in pixels of the picture, not shares of it"),
+        ("backwards", landmarks(16, 16, 8)[::-1], "the landmarks do not form a face"),
+    ):
+        np.save(tmp_path / f"{name}.npy", points)
+        assert command(source, target=("--keypoints", str(tmp_path / f"{name}.npy"))) == 1
+        error = capsys.readouterr().err
+        assert f"{name}.npy: " in error and message in error and error.count("\n") == 1
+
+
+def test_an_out_that_is_a_file_is_known_before_the_work(command, tmp_path, capsys):
+    (tmp_path / "out").write_text("precious")
+    assert command(picture(tmp_path / "a.png", (R, R))) == 1
+    assert "out: is a file, or lies in one; a folder is needed" in capsys.readouterr().err
+    assert (tmp_path / "out").read_text() == "precious"

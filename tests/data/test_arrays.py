@@ -6,8 +6,11 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from jaxgan import Editor
+from jaxgan.data.crops import Framing, measure_framing
+from jaxgan.data.shape import MEAN_FACE
 from jaxgan.checkpoints import Loaded
 from jaxgan.configs import preset
 from jaxgan.training import editor as editor_stage
@@ -25,7 +28,7 @@ def editor() -> Editor:
 
 
 BLACK = np.zeros((2, 8, 8, 3), np.uint8)
-POINTS = np.full((2, 68, 2), 4, np.float32)
+POINTS = np.tile(MEAN_FACE * 2 + 4, (2, 1, 1)).astype(np.float32)  # a face in 8x8 pixels
 LATENTS = np.zeros((2, 4, 8), np.float32)
 KINDS = {bool: "bool", object: "object", complex: "complex128", "U1": "<U1", "M8[s]": r"datetime64\[s\]"}
 SHAPE = r"must be \[N, H, W, 3\] or \[H, W, 3\], got "
@@ -133,19 +136,61 @@ def test_boxes_of_another_kind(editor, box):
 
 
 def test_what_only_looks_odd_is_taken(editor):
-    white = editor.invert(np.full((1, 8, 8, 3), 255, np.uint8))
+    black = editor.invert(np.zeros((1, 8, 8, 3), np.uint8))
     for odd in (
-        np.full((1, 1, 1, 3), 255, np.uint8),
-        np.ones((1, 8, 20_000, 3), np.float16),
-        jnp.ones((8, 8, 3), jnp.bfloat16),
+        np.zeros((1, 1, 1, 3), np.uint8),
+        -np.ones((1, 8, 20_000, 3), np.float16),
+        -jnp.ones((8, 8, 3), jnp.bfloat16),
+        Image.new("L", (8, 8)),
+        [Image.new("RGBA", (9, 8), (0, 0, 0, 255))],
     ):
-        np.testing.assert_array_equal(editor.invert(odd), white)
-    np.testing.assert_array_equal(editor.invert(iter([np.full((8, 8, 3), 255, np.uint8)])), white)
+        np.testing.assert_array_equal(editor.invert(odd), black)
+    np.testing.assert_array_equal(editor.invert(iter([np.zeros((8, 8, 3), np.uint8)])), black)
     portraits = editor.generate(np.arange(2))
     np.testing.assert_array_equal(editor.generate(seed for seed in (0, 1)), portraits)
-    edited = editor.edit(portraits, POINTS)
-    np.testing.assert_array_equal(editor.edit(portraits, POINTS.astype(np.int64), np.float32(1)), edited)
+    points = POINTS.astype(np.float16).astype(np.float32)
+    edited = editor.edit(portraits, points)
+    np.testing.assert_array_equal(editor.edit(portraits, POINTS.astype(np.float16), np.float32(1)), edited)
     np.testing.assert_array_equal(
         editor.diffuse(portraits, portraits, np.array([0, 0, 8, 8]), steps=0), editor.invert(portraits)
     )
     assert editor.edit([], POINTS[0]).shape == editor.generate([]).shape == (0, 8, 8, 3)
+
+
+def test_pictures_of_pillow_are_turned_upright(editor):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8))
+    upright = editor.invert(np.rot90(np.asarray(picture), -1)[None])
+    picture.getexif()[274] = 6  # to be turned clockwise by a quarter
+    np.testing.assert_array_equal(editor.invert(picture), upright)
+    np.testing.assert_array_equal(editor.invert([picture]), upright)
+
+
+def test_floats_from_0_to_1_are_refused(editor):
+    images = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
+    assert "lies in [0, 1]; floats must lie in [-1, 1]: pass 2 * image - 1" in refusal(editor.invert, images)
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (POINTS / 8, "keypoints 0: the landmarks span .* must be in pixels of the picture, not shares of it"),
+        (np.full((68, 2), 3.0), "keypoints 0: all landmarks lie at one point, "),
+        (POINTS[0] + 8, "keypoints 0: the landmarks lie outside of the picture: x from"),
+        (POINTS[0, ::-1], "keypoints 0: the landmarks do not form a face: .* of iBUG 300-W"),
+        (POINTS[0] * [-1, 1] + [8, 0], "keypoints 0: the landmarks do not form a face"),
+    ],
+)
+def test_landmarks_that_cannot_be_a_face_are_refused(editor, points, message):
+    assert re.search(message, refusal(editor.edit, BLACK, points))
+
+
+def test_a_face_far_from_the_framing_is_warned_of_and_aligned(editor):
+    photograph = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    face = (MEAN_FACE * 4 + [20, 40]).astype(np.float32)
+    framed = Editor(Loaded(0, "editor", editor.config, editor._networks, Framing(0.5, 0.5, 0.3)))
+    with pytest.warns(UserWarning, match=r"image 0: the target's landmarks .* Editor.align crops photographs so"):
+        framed.edit(photograph, face + np.float32([10, 0]))
+    portrait, points = framed.align(photograph, face)
+    assert portrait.shape == (8, 8, 3)
+    np.testing.assert_allclose(measure_framing(points[None], 8).spread, 0.3, atol=0.02)
+    framed.edit(portrait, points)  # warnings are errors

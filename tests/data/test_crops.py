@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from jaxgan.data.crops import Framing, framed, measure_framing
+from jaxgan.data.crops import MAX_ROLL, Framing, framed, is_framed, measure_framing, reframe
+from jaxgan.data.shape import MEAN_FACE, fit_mean_face
 from jaxgan.faces.portraits import portraits
 
 R = 32
@@ -15,9 +17,10 @@ def crop_face(image, keypoints, framing, resolution):
 
 
 def face(x: float, y: float, radius: float) -> np.ndarray:
-    """68 points on a circle, float32 [68, 2]: their mean is (x, y) and their spread the radius."""
-    t = np.linspace(0, 2 * np.pi, 68, endpoint=False)
-    return np.stack([x + radius * np.cos(t), y + radius * np.sin(t)], axis=1).astype(np.float32)
+    """A face, float32 [68, 2], whose mean is (x, y) and whose spread is the radius."""
+    centred = MEAN_FACE - MEAN_FACE.mean(axis=0)
+    unit = centred / np.sqrt((centred**2).sum(axis=1).mean())
+    return (unit * radius + np.array([x, y])).astype(np.float32)
 
 
 def test_measured_as_shares_of_the_side():
@@ -47,7 +50,10 @@ def test_beyond_the_border_the_edge_is_repeated():
 
 
 def test_portraits_framed_as_they_are_stay_as_they_are():
-    images, keypoints = portraits(3, range(2), R)
+    images, keypoints = portraits(3, range(12), R)
+    upright = np.abs(fit_mean_face(keypoints)[0]) < MAX_ROLL
+    images, keypoints = images[upright], keypoints[upright]
+    assert len(images) > 4
     for image, points in zip(images, keypoints, strict=True):
         shown, moved = crop_face(image, points, measure_framing(points[None], R), R)
         np.testing.assert_array_equal(shown, image)
@@ -60,3 +66,33 @@ def test_portraits_framed_as_they_are_stay_as_they_are():
 def test_landmarks_that_make_no_sense_are_refused(keypoints, message):
     with pytest.raises(ValueError, match=message):
         crop_face(np.zeros((R, R, 3), np.uint8), keypoints, Framing(0.5, 0.5, 0.3), R)
+
+
+@pytest.mark.parametrize("degrees", [30.0, -75.0, 170.0])
+def test_a_tilted_head_is_levelled(degrees):
+    """Turning a picture and cropping it gives the crop of the picture as it was, with the head at most MAX_ROLL from upright."""
+    y, x = np.mgrid[:160, :160]
+    image = np.stack([x, y, (x + y) // 2], axis=-1).astype(np.uint8)  # smooth, so that resampling changes little
+    keypoints, framing = face(80, 80, 15), Framing(0.5, 0.55, 0.3)
+    turned = np.asarray(Image.fromarray(image).rotate(degrees, Image.Resampling.BICUBIC))
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    moved = ((keypoints - 80) @ np.array([[cos, -sin], [sin, cos]]) + 80).astype(np.float32)
+    crop = framed(160, 160, moved, framing)
+    points = crop.move(moved, R)
+    roll = fit_mean_face(points)[0]
+    assert roll == pytest.approx(-np.sign(degrees) * MAX_ROLL, abs=0.1)
+    assert is_framed(points[None], R, framing)
+    # each landmark shows in the crop what it showed before
+    shown = crop.apply(turned, R).astype(float)
+    for (px, py), (qx, qy) in zip(keypoints, points, strict=True):
+        if 1 < qx < R - 1 and 1 < qy < R - 1:
+            np.testing.assert_allclose(shown[int(qy), int(qx)], [px - 0.5, py - 0.5, (px + py) / 2 - 0.75], atol=1.8)
+
+
+def test_datasets_framed_otherwise_are_told_and_cropped_anew():
+    framing = Framing(0.5, 0.55, 0.3)
+    small = np.stack([face(30, 30, 8), face(34, 28, 9)])
+    assert not is_framed(small, 64, framing) and is_framed(small, 64, measure_framing(small, 64))
+    images, keypoints, sides = reframe(np.zeros((2, 64, 64, 3), np.uint8), small, framing, R)
+    assert images.shape == (2, R, R, 3) and is_framed(keypoints, R, framing)
+    np.testing.assert_allclose(sides, [8 / 0.3, 9 / 0.3], atol=0.5)

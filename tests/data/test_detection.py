@@ -3,11 +3,15 @@
 import sys
 import types
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from jaxgan.data import detection
-from jaxgan.data.detection import detect_landmarks, load_detector
+from jaxgan.data.shape import MEAN_FACE, check_face, fit_mean_face
+from jaxgan.data.detection import Face, detect_landmarks, load_detector, search
 from jaxgan.errors import DetectorError
 from jaxgan.data.landmarks import LEFT_EYE, RIGHT_EYE, mirror_images, mirror_keypoints
 
@@ -61,8 +65,8 @@ def scene(height=300, width=400, small=False) -> np.ndarray:
 
 def test_the_largest_face_comes_first_with_points_at_pixel_centres(fake):
     faces = load_detector("face_alignment")(scene())
-    np.testing.assert_array_equal(faces, np.array([np.full((68, 2), (250.5, 150.5)), np.full((68, 2), (40.5, 30.5))]))
-    assert all(points.dtype == np.float32 for points in faces)
+    np.testing.assert_array_equal([face.keypoints for face in faces], np.array([np.full((68, 2), (250.5, 150.5)), np.full((68, 2), (40.5, 30.5))]))
+    assert all(face.keypoints.dtype == np.float32 and face.score is None for face in faces)
 
 
 def test_small_images_are_enlarged_and_points_scaled_back(monkeypatch):
@@ -71,15 +75,15 @@ def test_small_images_are_enlarged_and_points_scaled_back(monkeypatch):
     def corner():
         def find(image):
             seen.append(image.shape)
-            return [np.full((68, 2), (image.shape[1] - 1, 0), np.float32)]
+            return [Face(np.full((68, 2), (image.shape[1] - 1, 0), np.float32))]
 
         return find
 
     monkeypatch.setitem(detection.DETECTORS, "dlib", corner)
-    [points] = load_detector("dlib")(np.zeros((64, 100, 3), np.uint8))
+    [(points, _)] = load_detector("dlib")(np.zeros((64, 100, 3), np.uint8))
     assert seen == [(256, 400, 3)]
     np.testing.assert_allclose(points, np.full((68, 2), (100 - 0.125, 0.125)), rtol=1e-6)
-    [points] = load_detector("dlib")(np.zeros((64, 101, 3), np.uint8))
+    [(points, _)] = load_detector("dlib")(np.zeros((64, 101, 3), np.uint8))
     np.testing.assert_allclose(points[0], (101 - 0.125, 0.125), rtol=1e-6)
 
 
@@ -130,7 +134,8 @@ def test_dlib_on_a_photograph():
     photograph = data.astronaut()
     small = photograph[0:200, 130:330].copy()  # enlarged before detection
 
-    [large], [cut], [mirrored] = (load_detector("dlib")(each) for each in (photograph, small, mirror_images(small)))
+    found = (load_detector("dlib")(each) for each in (photograph, small, mirror_images(small)))
+    large, cut, mirrored = (face.keypoints for [face] in found)
 
     eyes = np.linalg.norm(large[RIGHT_EYE].mean(0) - large[LEFT_EYE].mean(0))
     # Pupils as measured by hand; the subject's right eye is on the picture's left.
@@ -138,3 +143,40 @@ def test_dlib_on_a_photograph():
     assert large[LEFT_EYE].mean(0) == pytest.approx((246.5, 103.3), abs=3)
     assert np.linalg.norm(cut + (130, 0) - large, axis=1).mean() < 0.1 * eyes
     assert np.linalg.norm(mirror_keypoints(mirrored, 200) - cut, axis=1).mean() < 0.1 * eyes
+
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "source.jpg"
+
+
+def test_weak_faces_come_after_sure_ones():
+    sure, weak = Face(MEAN_FACE * 20 + 64, 1.0), Face(MEAN_FACE * 40 + 64, 0.01)
+    assert search(lambda image: [weak, sure], np.zeros((300, 300, 3), np.uint8)) == [sure, weak]
+
+
+def test_a_small_face_is_found_at_twice_the_size():
+    seen = []
+
+    def detect(image):
+        seen.append(image.shape[:2])
+        return [Face(np.full((68, 2), 100.0, np.float32))] if image.shape[0] == 600 else []
+
+    (face,) = search(detect, np.zeros((300, 400, 3), np.uint8))
+    assert seen == [(300, 400), (600, 800)] and (face.keypoints == 50).all()
+    assert search(lambda image: [], np.zeros((100, 100, 3), np.uint8)) == []  # was enlarged to be searched at all
+
+
+@pytest.mark.parametrize("degrees", [30, 90, -50, 180, 115])
+def test_a_head_tilted_by_any_angle_is_found_where_it_is(degrees):
+    pytest.importorskip("dlib")
+    detect = load_detector("dlib")
+    picture = Image.open(EXAMPLE).convert("RGB")
+    (upright,) = detect(np.asarray(picture))
+    turned = np.asarray(picture.rotate(degrees, Image.Resampling.BICUBIC, expand=True))
+    found = search(detect, turned, rotated=True)[0].keypoints
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    middle, centre = np.array(picture.size) / 2, np.array(turned.shape[1::-1]) / 2
+    expected = (upright.keypoints - middle) @ np.array([[cos, -sin], [sin, cos]]) + centre
+    eyes = np.linalg.norm(expected[RIGHT_EYE].mean(0) - expected[LEFT_EYE].mean(0))
+    assert np.linalg.norm(found - expected, axis=1).mean() < 0.1 * eyes
+    check_face(found, *turned.shape[1::-1])
+    assert abs((fit_mean_face(found)[0] + degrees + 180) % 360 - 180) < 15

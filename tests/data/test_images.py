@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from jaxgan.data.crops import Crop, largest_square
 from jaxgan.data import images
@@ -190,3 +190,59 @@ def test_a_crop_keeps_keypoints_on_their_pixels(height, width, resolution):
     y, x = np.mgrid[:resolution, :resolution] + 0.5
     centre = (x * weight).sum() / weight.sum(), (y * weight).sum() / weight.sum()
     np.testing.assert_allclose(moved.mean(0), centre, atol=0.05)
+
+
+def profile(primaries: np.ndarray, gamma: float = 2.2) -> bytes:
+    """An ICC profile of an RGB space with a power curve and the given columns (XYZ, D50) of its primaries."""
+
+    def fixed(*values):
+        return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", 5) + b"Wide\0" + bytes(79),
+        b"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1.0, 0.8249),
+        b"cprt": b"text" + bytes(4) + b"none\0",
+    }
+    for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries.T, strict=True):
+        tags[name] = b"XYZ " + bytes(4) + fixed(*column)
+    for name in (b"rTRC", b"gTRC", b"bTRC"):
+        tags[name] = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    table, content, offset = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
+    for name, data in tags.items():
+        data += bytes(-len(data) % 4)
+        table += name + struct.pack(">II", offset + len(content), len(data))
+        content += data
+    header = struct.pack(">I4sI4s4s4s", offset + len(content), b"none", 0x02400000, b"mntr", b"RGB ", b"XYZ ")
+    header = (header + bytes(12) + b"acsp").ljust(68, b"\0") + fixed(0.9642, 1.0, 0.8249)
+    return header.ljust(128, b"\0") + table + content
+
+
+# Columns of the primaries, adapted to D50: Display P3's, and sRGB's (IEC 61966-2-1)
+P3 = np.array([[0.5151, 0.2920, 0.1571], [0.2412, 0.6922, 0.0666], [-0.0011, 0.0419, 0.7841]])
+SRGB = np.array([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])
+
+
+def srgb_of_p3(image: np.ndarray) -> np.ndarray:
+    linear = (image / 255.0) ** 2.2 @ (np.linalg.inv(SRGB) @ P3).T
+    linear = linear.clip(0, 1)
+    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_an_embedded_colour_profile_is_converted(kind):
+    skin = np.full((32, 32, 3), (224, 172, 140), np.uint8)
+    options = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
+    found = images.decode_image(encoded(Image.fromarray(skin), kind, icc_profile=profile(P3), **options))
+    expected = srgb_of_p3(skin[:1, :1])
+    assert np.abs(expected - skin[0, 0]).max() > 8
+    np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), atol=1.6)
+
+
+def test_profiles_keep_transparency_and_damaged_ones_are_passed_over():
+    half = Image.new("RGBA", (32, 32), (224, 172, 140, 0))
+    np.testing.assert_array_equal(images.decode_image(encoded(half, "PNG", icc_profile=profile(P3))), 255)
+    plain = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
+    for damaged in (b"no profile", profile(P3)[:200], ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()):
+        np.testing.assert_array_equal(images.decode_image(encoded(plain, "PNG", icc_profile=damaged)), np.asarray(plain))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    np.testing.assert_array_equal(images.decode_image(encoded(plain, "PNG", icc_profile=srgb)), np.asarray(plain))

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -16,26 +17,28 @@ from PIL import Image
 
 from jaxgan.commands import prepare as prepare_command
 from jaxgan.data import prepare
+from jaxgan.data.detection import Face
+from jaxgan.data.shape import MEAN_FACE
 from jaxgan.faces import portraits as synthetic
 from jaxgan.errors import DetectorError
 from jaxgan.data.summary import Outcome, Summary
 from jaxgan.data.batches import dataset_info, load_split
 from jaxgan.data.tfrecords import Record, dataset_folder
-from jaxgan.errors import DatasetError
+from jaxgan.errors import DatasetError, InputError
+from jaxgan.runtime import lock_folder
 from jaxgan.errors import SourceError
 
-OFFSETS = np.random.default_rng(0).uniform(-9, 9, (68, 2)).astype(np.float32)
-OFFSETS -= OFFSETS.mean(0)
+OFFSETS = 6 * (MEAN_FACE - MEAN_FACE.mean(0))
 
 
-def find_squares(image: np.ndarray) -> list[np.ndarray]:
+def find_squares(image: np.ndarray) -> list[Face]:
     """A detector whose faces are bright squares: 68 points around the centre of each, the largest first."""
     labels, count = scipy.ndimage.label(image.min(axis=-1) > 127)
     if count > 2:
         raise RuntimeError("more than\nit can bear")
     indices = sorted(range(1, count + 1), key=lambda index: -(labels == index).sum())
     centres = [np.argwhere(labels == index).mean(0)[::-1] + 0.5 for index in indices]
-    return [OFFSETS + centre.astype(np.float32) for centre in centres]
+    return [Face(OFFSETS + centre.astype(np.float32)) for centre in centres]
 
 
 def portrait(width=64, height=64, x=20, y=24, side=16) -> np.ndarray:
@@ -143,11 +146,13 @@ def test_a_folder_of_everything(folder, tmp_path):
 
     rows = rejected(tmp_path / "data")
     assert {row["file"] for row in rows if row["kind"] == "rejected"} == set(REJECTED)
+    assert {row["file"] for row in rows if row["kind"] == "ignored"} == {"notes.txt", ".hidden.png", "__MACOSX/plain.png"}
     for row in rows:
-        assert row["reason"].startswith(REJECTED.get(row["file"], "several faces, the largest kept: 2"))
+        if row["kind"] != "ignored":
+            assert row["reason"].startswith(REJECTED.get(row["file"], "several faces, the largest kept: 2"))
     assert [row["file"] for row in rows if row["kind"] == "note"] == ["several.png"]
     assert sum(summary.accepted.values()) == ACCEPTED
-    assert (len(summary.rejected), summary.ignored, summary.enlarged) == (5, 3, 1)
+    assert (len(summary.rejected), len(summary.ignored), summary.enlarged) == (5, 3, 1)
 
 
 def test_the_split_depends_on_the_name_alone(folder, tmp_path):
@@ -322,7 +327,7 @@ def test_the_command_ends_with_a_summary(folder, tmp_path, capsys):
     assert lines[0].startswith("accepted 10 of 15 images (") and lines[0].endswith("images/s")
     assert {"rejected 2: unreadable", "rejected 1: too small", "rejected 1: no face found"} < set(lines)
     assert "noted 1: several faces, the largest kept" in lines
-    assert "ignored 3 files that are hidden or no images" in lines
+    assert "ignored 3 files that are hidden or no images (.png 2, .txt 1)" in lines
     assert lines[-1] == f"dataset in {dataset_folder(tmp_path / 'data', 'faces')}, filter lanczos, detector dlib"
 
     assert prepare_command.main(command) == 1
@@ -356,3 +361,38 @@ def test_importing_needs_none_of_the_heavy_packages():
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_byte_identical_files_share_a_split_and_are_counted(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index in range(40):
+        (folder / f"copy{index:02d}.png").write_bytes(encoded(portrait()))
+    (folder / "other.jfif").write_bytes(encoded(portrait(x=30), "JPEG"))
+    summary = run(folder, tmp_path / "data")
+    assert len(summary.copies) == 39 and set(summary.copies.values()) == {"copy00.png"}
+    assert "byte-identical to another: 39 images (each in the split of the first)" in list(summary.lines())
+    kept = {split: load_split(tmp_path / "data", "faces", split)[2] for split, n in summary.accepted.items() if n}
+    assert {sum(name.startswith("copy") for name in names) for names in kept.values()} <= {0, 40}
+    assert "other.jfif" in {name for names in kept.values() for name in names}
+
+
+def test_implausible_landmarks_are_rejected_and_weak_ones_noted(tmp_path, monkeypatch):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, value in (("scrambled", 50), ("weak", 100), ("sure", 150)):
+        (folder / f"{name}.png").write_bytes(encoded(np.full((64, 64, 3), value, np.uint8)))
+    points = OFFSETS + np.float32(32)
+    faces = {50: Face(points[::-1], 2.0), 100: Face(points, 0.03), 150: Face(points, 2.0)}
+    monkeypatch.setattr(prepare, "load_detector", lambda name: lambda image: [faces[image[0, 0, 0]]])
+    summary = run(folder, tmp_path / "data", test_fraction=0)
+    ((file, reason),) = summary.rejected
+    assert file == "scrambled.png" and reason.startswith("implausible landmarks: the landmarks do not form a face")
+    assert summary.notes == [("weak.png", "weak detection, perhaps no face: score 0.03")]
+    assert any("no test split" in line for line in summary.lines())
+
+
+def test_two_at_once_on_one_name_are_refused(folder, tmp_path):
+    with lock_folder(tmp_path / "data", ".faces.lock"):
+        with pytest.raises(InputError, match=f"process {os.getpid()} on .* is writing there"):
+            run(folder, tmp_path / "data")

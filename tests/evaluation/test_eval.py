@@ -11,7 +11,9 @@ import pytest
 
 from jaxgan import storage
 from jaxgan.commands import evaluate
+from jaxgan.data.crops import Framing
 from jaxgan.data.images import read_image
+from jaxgan.data.shape import MEAN_FACE
 from jaxgan.errors import DetectorError
 from jaxgan.evaluation import table1
 
@@ -22,6 +24,7 @@ class FakeEditor:
     """Returns its portraits, brighter where they are edited, by one shade or as many as the folder's name says."""
 
     resolution = R
+    framing = None
     step = 7
     stage = "editor"
     w_avg = np.zeros((1, R * R * 3), np.float32)
@@ -74,7 +77,7 @@ def script(monkeypatch, tmp_path):
 
     monkeypatch.setattr(module, "Editor", FakeEditor)
     monkeypatch.setattr(module, "load_split", load_split)
-    info = SimpleNamespace(detector="exact", filter="lanczos", num_train=6)
+    info = SimpleNamespace(name="faces", resolution=R, detector="exact", filter="lanczos", num_train=6)
     monkeypatch.setattr(module, "dataset_info", lambda data_dir, name, resolution: info)
     monkeypatch.setenv("JAXGAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "detect_landmarks", detect)
@@ -216,7 +219,6 @@ def test_an_inverter_has_no_place_in_table_1(script, tmp_path, capsys):
     [
         (("--metrics", "hausdorff,fud"), "unknown metric 'fud'; known: hausdorff, nme, head, csim"),
         (("--num", "1"), "--num 1: pairs of source and target need at least 2 portraits"),
-        (("--num", "-3"), "--num -3: pairs"),
         (("--workdir", "nowhere"), "nowhere: no checkpoint"),
         (("--inception", "missing"), "missing: no weights there; `jaxgan convert inception` writes them"),
     ],
@@ -226,3 +228,20 @@ def test_errors_are_one_line(script, tmp_path, capsys, arguments, message):
     error = capsys.readouterr().err
     assert message in error and error.startswith("evaluate: ") and error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dataset_framed_otherwise_is_cropped_as_the_editors_portraits_were(script, monkeypatch, tmp_path):
+    images, _, files = portraits(6)
+    points = np.tile(MEAN_FACE * (0.2 * R) + R / 2, (6, 1, 1)).astype(np.float32)
+    monkeypatch.setattr(script, "load_split", lambda data_dir, name, split, limit=None: (images, points, files))
+    monkeypatch.setattr(FakeEditor, "framing", Framing(0.5, 0.5, 0.4))
+    assert script.run("--metrics", "reconstruction", "--num", "4", "--out", str(tmp_path / "out")) == 0
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "The dataset frames faces otherwise" in table and "That enlarged them 2.0 times" in table
+
+
+def test_an_out_that_is_a_file_is_known_before_anything_is_measured(script, tmp_path, capsys, monkeypatch):
+    (tmp_path / "out").write_text("precious")
+    monkeypatch.setattr(script, "make_edits", None)
+    assert script.run("--metrics", "reconstruction", "--out", str(tmp_path / "out")) == 1
+    assert "out: is a file, or lies in one; a folder is needed" in capsys.readouterr().err

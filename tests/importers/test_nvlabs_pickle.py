@@ -3,9 +3,11 @@
 import os
 import pickle
 import struct
+import sys
 from collections import OrderedDict
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import jax
 import numpy as np
@@ -212,3 +214,22 @@ def test_networks_that_do_not_fit_are_refused(tmp_path):
     assert_refused(
         tmp_path / "net.pkl", as_tuple(nets | {"synthesis": {}}), "variables name no resolution such as synthesis/128x128/"
     )
+
+
+class Persistent:
+    __module__ = "torch_utils.persistence"
+
+
+def test_networks_of_stylegan2_are_named(tmp_path, monkeypatch):
+    with dnnlib():
+        built = {"build_func_name": "G_main", "variables": [], "static_kwargs": {}, "components": {}}
+        content = pickle.dumps(tuple(Network(name=name, **built) for name in ("G", "D", "Gs")))
+    (tmp_path / "two.pkl").write_bytes(content)
+    module = ModuleType("torch_utils.persistence")
+    module.Persistent = Persistent
+    for name in ("torch_utils", "torch_utils.persistence"):
+        monkeypatch.setitem(sys.modules, name, module)
+    (tmp_path / "ada.pkl").write_bytes(pickle.dumps({"G_ema": Persistent()}))
+    for name, what in (("two.pkl", "holds networks of StyleGAN2, which"), ("ada.pkl", "holds networks of StyleGAN2-ADA or")):
+        with pytest.raises(WeightsError, match=f"{name}: {what}"):
+            read_networks(tmp_path / name)

@@ -21,7 +21,7 @@ from jaxgan.checkpoints import Checkpoints, load
 from jaxgan.commands import prepare
 from jaxgan.commands import train as train_command
 from jaxgan.configs import preset
-from jaxgan.runtime import EXIT_PREEMPTED
+from jaxgan.runtime import EXIT_INTERRUPTED, EXIT_PREEMPTED, lock_folder
 from jaxgan.training.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -112,17 +112,21 @@ def test_killed_at_any_moment_it_ends_as_if_nothing_had_happened(home, tmp_path,
         assert_same_run(home, stage, workdir)
 
 
-def test_sigterm_saves_and_says_so(home, tmp_path):
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", EXIT_PREEMPTED), ("SIGINT", EXIT_INTERRUPTED)])
+def test_a_signal_saves_and_says_so(home, tmp_path, name, status, capsys):
     process = start(home, "stylegan", tmp_path, *LONG)
     assert wait_for(process, 80)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(getattr(signal, name))
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == EXIT_PREEMPTED
+    assert process.returncode == status
     step = Checkpoints(tmp_path).latest_step()
-    assert re.search(rf"SIGTERM at step {step}: saved; the same command resumes", errors)
+    assert re.search(rf"{name} at step {step}: saved; the same command resumes", errors)
     assert 10 <= step == lines_of(tmp_path)[-1]["step"]
     assert train_command.main(["stylegan", *flags(home, "stylegan", tmp_path, f"run.total_images={step * 8 + 8}")]) == 0
     assert Checkpoints(tmp_path).latest_step() == step + 1
+    with lock_folder(tmp_path):  # as a second run would find it
+        assert train_command.main(["stylegan", *flags(home, "stylegan", tmp_path)]) == 1
+    assert f"process {os.getpid()} on" in capsys.readouterr().err
 
 
 def start_two(home, stage, workdir, port, *more):

@@ -1,5 +1,7 @@
 """A training run that is told to stop at the end of a phase does not begin the next one."""
 
+from types import SimpleNamespace
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -29,3 +31,14 @@ def test_a_stop_at_the_end_of_a_phase_is_the_end(monkeypatch):
         loop.train(stage, config, {}, stage.init(config, {}), Data(), None, None, lambda done, answer=answer: answer)
         assert len(ended) == phases
     assert len(loop.phases(config)) > 1
+
+
+def test_sample_grids_show_training_portraits_where_there_is_no_test_split():
+    class Split:
+        def __init__(self, num_test):
+            self.info = SimpleNamespace(num_test=num_test)
+
+        def load(self, split, limit):
+            return np.full((2, 8, 8, 3), len(split), np.uint8), np.zeros((2, 68, 2), np.float32)
+
+    assert [loop._shown(Split(count))["image"].max() for count in (0, 3)] == [len("train"), len("test")]
