@@ -149,11 +149,11 @@ def evaluate_all(arguments: argparse.Namespace) -> list[str]:
     for workdir, editor in editors.items():
         if editor.stage != "editor" and (len(editors) > 1 or arguments.figure):
             raise InputError(f"{workdir} is of the {editor.stage} training; Table 1 and the figure are of editors")
+    pairs, info, notes = framed_pairs(next(iter(editors.values())), arguments)
+    tools, reports, paths = instruments(arguments), {}, []
     out = arguments.out or (Path(arguments.workdirs[0]).parent / "table1" if len(editors) > 1 else None)
     for folder in [*([out] if out else []), *(Path(workdir) / "eval" for workdir in editors if len(editors) > 1 or not out)]:
         make_folder(folder)  # nothing is measured that could not be kept
-    pairs, info, notes = framed_pairs(next(iter(editors.values())), arguments)
-    tools, reports, paths = instruments(arguments), {}, []
     names = _names(editors) if len(editors) > 1 else dict.fromkeys(editors, "")
     for workdir, editor in editors.items():
         reports[names[workdir]] = result = evaluate(workdir, editor, pairs, info, notes, tools, arguments)

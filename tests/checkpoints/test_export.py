@@ -157,8 +157,8 @@ def test_bad_flags_are_one_line_and_exit_status_1(home, tmp_path, capsys, stage,
 
 
 def test_a_run_is_not_resumed_from_another_network_than_it_started_from(home, tmp_path, capsys):
-    workdir = shutil.copytree(home / "inverter", tmp_path / "inverter")
-    other = load(home / "stylegan")
+    workdir = shutil.copytree(home / "runs" / "inverter", tmp_path / "inverter")
+    other = load(home / "runs" / "stylegan")
     other.networks["w_avg"] = other.networks["w_avg"] + 1e-6
     export.write_networks(tmp_path / "other", other.step, other.config, other.networks)
     data = ["--data_dir", str(home / "data"), "--dataset", DATASET]

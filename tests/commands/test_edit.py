@@ -227,10 +227,10 @@ def test_files_that_are_there_are_replaced_only_when_asked_to(command, tmp_path,
 
 
 def test_what_is_left_out_or_chosen_is_said(command, tmp_path, capsys, monkeypatch):
-    folder = picture(tmp_path / "in" / "a.jfif", (48, 48)).parent
+    folder = picture(tmp_path / "in" / "a.jfif", (40, 40)).parent
     (folder / "raw.heic").write_bytes(b"another format")
     (folder / "notes.txt").write_text("no picture")
-    tilted = face_rolled_by(24.0) * 6 + 24
+    tilted = face_rolled_by(24.0) * 6 + 20
     two = [Face(tilted.astype(np.float32), 0.05), Face(landmarks(10, 10, 3), 0.01)]
     target = [Face(landmarks(32, 32, 16))]
     monkeypatch.setattr(edit, "load_detector", lambda name: lambda image: target if len(image) == 64 else two)

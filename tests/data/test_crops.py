@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import map_coordinates
 
 from jaxgan.data.crops import MAX_ROLL, Framing, framed, is_framed, measure_framing, reframe
 from jaxgan.data.shape import MEAN_FACE, fit_mean_face
@@ -82,11 +83,14 @@ def test_a_tilted_head_is_levelled(degrees):
     roll = fit_mean_face(points)[0]
     assert roll == pytest.approx(-np.sign(degrees) * MAX_ROLL, abs=0.1)
     assert is_framed(points[None], R, framing)
-    # each landmark shows in the crop what it showed before
+    # each landmark shows in the crop what it showed before; pixel centres lie at +0.5
     shown = crop.apply(turned, R).astype(float)
-    for (px, py), (qx, qy) in zip(keypoints, points, strict=True):
-        if 1 < qx < R - 1 and 1 < qy < R - 1:
-            np.testing.assert_allclose(shown[int(qy), int(qx)], [px - 0.5, py - 0.5, (px + py) / 2 - 0.75], atol=1.8)
+    inside = ((points > 1) & (points < R - 1)).all(axis=1)
+    assert inside.sum() > 50
+    x, y = keypoints[inside].T - 0.5
+    found = [map_coordinates(shown[..., channel], points[inside].T[::-1] - 0.5, order=1) for channel in range(3)]
+    lost = 1.0  # Pillow cuts fractions off, half a level on average, and there are two turns
+    np.testing.assert_allclose(np.array(found) + lost, [x, y, (x + y) / 2 - 0.25], atol=1.2)
 
 
 def test_datasets_framed_otherwise_are_told_and_cropped_anew():
