@@ -86,7 +86,8 @@ def describe_ignored(files: list[str]) -> str:
     kinds = Counter(PurePosixPath(file).suffix.lower() or PurePosixPath(file).name for file in files)
     common = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:5]
     listed = ", ".join(f"{kind} {count}" for kind, count in common)
-    return f"{len(files)} files that are hidden or no images ({listed}{', ...' if len(kinds) > 5 else ''})"
+    counted = "1 file that is hidden or no image" if len(files) == 1 else f"{len(files)} files that are hidden or no images"
+    return f"{counted} ({listed}{', ...' if len(kinds) > 5 else ''})"
 
 
 def _open_file(folder: Path, name: str) -> BinaryIO:
