@@ -120,3 +120,10 @@ def test_a_dataset_without_a_test_split(tmp_path):
     assert len(found.load("train")[0]) == found.info.num_train == 4
     with pytest.raises(DatasetError, match=r"no split test \(there: train\)"):
         found.load("test")
+
+
+def test_a_folder_of_networks_is_not_replaced_by_a_dataset(data, tmp_path, capsys):
+    storage.write(tmp_path, "networks", {"kernel": np.ones(3)}, {})
+    assert pack_command.main(["--data_dir", str(data), "--dataset", DATASET, "--out", str(tmp_path)]) == 1
+    assert "holds networks, which dataset would replace; choose another folder" in capsys.readouterr().err
+    np.testing.assert_array_equal(storage.read(tmp_path, "networks")[1]["kernel"], np.ones(3))

@@ -58,9 +58,7 @@ def test_conversion_names_every_bad_tensor(state):
 
 
 def test_conversion_refuses_another_network(tmp_path):
-    with pytest.raises(
-        WeightsError, match="some.pth: not the weights of pytorch-fid's Inception: missing .* more. The file"
-    ):
+    with pytest.raises(WeightsError, match="some.pth: not the weights of pytorch-fid's Inception: missing .* more. The file"):
         inception_params({"features.0.bias": np.zeros(64, np.float32)}, "some.pth")
     with pytest.raises(FileNotFoundError, match="jaxgan convert inception"):
         load_features("inception", tmp_path / "absent")
