@@ -1,60 +1,24 @@
 """Editing portraits with trained networks: what a Python user imports."""
 
+import dataclasses
 import warnings
-from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import checkpoints
-from jaxgan.configs import Config, EncoderConfig, GeneratorConfig, PerceptualConfig, TrunkConfig
+from jaxgan.checkpoints import export
+from jaxgan.configs import Config, PerceptualConfig
 from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
 from jaxgan.data.crops import Crop, Framing, framed, is_framed, largest_square, measure_framing
 from jaxgan.data.landmarks import NUM_LANDMARKS
 from jaxgan.data.shape import check_face
+from jaxgan.engine import Engine
 from jaxgan.errors import InputError
-from jaxgan.inversion import make_inversion
-from jaxgan.models import pipeline
-from jaxgan.models.features.weights import load_vgg16
-from jaxgan.models.landmarks import landmarks_from_keypoints
-from jaxgan.models.pipeline import to_float, to_uint8
 
-BATCH = 16  # images a call of a compiled function; shorter batches are padded to it, except a single image
+TUNING_STEPS, TUNING_RATE = 80, 3e-3  # docs/identity.md has what was tried
 FFHQ_FACE = (70 / 256, 90 / 256, 180 / 256, 200 / 256)  # left, top, right, bottom: what Zhu et al. paste of a face
-
-# Compiled once for a configuration: editors with the same networks share these, and none is kept alive by them.
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _invert(trunk: TrunkConfig, generator: GeneratorConfig, variables: dict, images: jax.Array) -> jax.Array:
-    return pipeline.invert(trunk, generator, variables, to_float(images))
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _shift(
-    encoder: EncoderConfig,
-    generator: GeneratorConfig,
-    variables: dict,
-    images: jax.Array,
-    latents: jax.Array,
-    keypoints: jax.Array,
-) -> jax.Array:
-    landmarks = landmarks_from_keypoints(keypoints, generator.resolution)
-    return pipeline.shift(encoder, generator, variables, to_float(images), latents, landmarks)
-
-
-@partial(jax.jit, static_argnums=0)
-def _render(generator: GeneratorConfig, variables: dict, latents: jax.Array) -> jax.Array:
-    return to_uint8(pipeline.render(generator, variables, latents))
-
-
-@partial(jax.jit, static_argnums=0)
-def _generate(generator: GeneratorConfig, variables: dict, w_avg: jax.Array, z: jax.Array, psi: jax.Array) -> jax.Array:
-    return to_uint8(pipeline.generate(generator, variables, w_avg, z, psi))
 
 
 class Editor:
@@ -83,11 +47,8 @@ class Editor:
         self.config: Config = loaded.config
         self.resolution: int = self.config.generator.resolution
         self.num_layers: int = self.config.generator.num_layers
-        self._networks: dict[str, Any] = loaded.networks
-        self._trunk = self._perceptual = None
-        if self.stage != "stylegan":
-            self._perceptual = perceptual or self.config.perceptual
-            self._trunk = self.config.inverter if self.stage == "editor" else self.config.trunk
+        self._loaded, self._perceptual = loaded, perceptual
+        self._engine = Engine(self.stage, self.config, loaded.networks, perceptual)
 
     @classmethod
     def load(cls, folder: str | Path, step: int | None = None, perceptual: PerceptualConfig | None = None) -> "Editor":
@@ -176,7 +137,12 @@ class Editor:
         return self._latents(stitched, np.tile(mask, (len(stitched), 1, 1, 1)), steps, learning_rate, 0.0)
 
     def edit(
-        self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, strength: float = 1.0, steps: int = 0
+        self,
+        images: np.ndarray | Sequence[np.ndarray],
+        keypoints: np.ndarray,
+        strength: float = 1.0,
+        steps: int = 0,
+        personal: bool = False,
     ) -> np.ndarray:
         """Portraits uint8 [N, R, R, 3] of the same people with the target landmarks.
 
@@ -186,6 +152,8 @@ class Editor:
             centres lie at integer + 0.5.
           strength: how much of the latent shift is applied; 0 gives the inversion, 1 the edit, more exaggerates.
           steps: as for `invert`.
+          personal: whether to tune the generator to each image first, as `personalise` does: the person is kept far better, for
+            some seconds an image on a CPU.
 
         Raises:
           ValueError: as for `invert`; a checkpoint without an encoder; or landmarks that cannot be a face in their image.
@@ -197,8 +165,15 @@ class Editor:
         prepared, keypoints = self._prepare_edit(images, keypoints)
         strength = np.float32(as_number(strength, "strength"))
         latents = self._latents(prepared, None, steps)
-        edited = self._shifted(prepared, latents, keypoints)
-        return self._rendered(latents + strength * (edited - latents))
+        edited = latents + strength * (self._engine.shift(prepared, latents, keypoints) - latents)
+        if not personal:
+            return self._engine.render(edited)
+        made = np.empty_like(prepared)
+        for row in range(len(made)):
+            one = slice(row, row + 1)
+            tuned = self._tuned(prepared[one], latents[one], TUNING_STEPS, TUNING_RATE)
+            made[one] = tuned._engine.render(edited[one])
+        return made
 
     def align(self, photograph: np.ndarray, keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A face of a photograph, cropped and levelled as `edit` takes portraits: as this editor's training portraits were.
@@ -221,6 +196,41 @@ class Editor:
         crop = framed(width, height, points, self.framing) if self.framing else largest_square(width, height, points)
         return crop.apply(image, self.resolution), crop.move(points, self.resolution)
 
+    def personalise(
+        self, images: np.ndarray | Sequence[np.ndarray], steps: int = TUNING_STEPS, learning_rate: float = TUNING_RATE
+    ) -> "Editor":
+        """An editor of one person, whose generator is tuned to draw their portraits from the latents (Roich et al. 2021).
+
+        Args:
+          images: one or several portraits of the person, as for `invert`; `align` crops photographs.
+          steps: of Adam. More bring the portraits closer, and edits far from them lose quality.
+          learning_rate: of Adam at the start; it falls to 0.
+
+        Returns:
+          An editor of the same networks but the generator. `save` keeps it.
+
+        Raises:
+          ValueError: as for `invert`; no images; or no weights of the perceptual network.
+          FileNotFoundError: as for `invert`.
+        """
+        self._require("inverter")
+        prepared, _ = self._prepare(images)
+        if not len(prepared):
+            raise InputError("personalise needs at least one image")
+        steps, rate = as_count(steps, "steps"), as_number(learning_rate, "learning_rate")
+        return self._tuned(prepared, self._latents(prepared, None, 0), steps, rate)
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the networks, in half precision, to a folder that `load` reads: 27 MB for the shipped editor.
+
+        That is the whole editor, not the person's part alone, so that it can be used wherever jaxgan is installed.
+
+        Raises:
+          ValueError: the folder is a file or holds something else.
+        """
+        framing = dataclasses.asdict(self.framing) if self.framing else None
+        export.write_networks(folder, self.step, self.config, self._engine.networks, half=True, framing=framing)
+
     def edit_latents(
         self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, latents: np.ndarray | None = None
     ) -> np.ndarray:
@@ -238,7 +248,7 @@ class Editor:
         latents = self._latents(prepared, None, 0) if latents is None else as_latents(latents, self._latent_shape)
         if len(latents) != len(prepared):
             raise InputError(f"{len(latents)} latents for {len(prepared)} images")
-        return self._shifted(prepared, latents, keypoints)
+        return self._engine.shift(prepared, latents, keypoints)
 
     def render(self, latents: np.ndarray) -> np.ndarray:
         """Images uint8 [N, R, R, 3] of latents [N, L, latent], with the generator's fixed noise.
@@ -246,7 +256,7 @@ class Editor:
         Raises:
           ValueError: another shape, or values that are not finite.
         """
-        return self._rendered(as_latents(latents, self._latent_shape))
+        return self._engine.render(as_latents(latents, self._latent_shape))
 
     def generate(self, seeds: Sequence[int], truncation: float = 0.7) -> np.ndarray:
         """Portraits uint8 [N, R, R, 3] of nobody, one for each seed, the same whatever the other seeds are.
@@ -261,25 +271,7 @@ class Editor:
         size = self.config.generator.latent_size
         z = [np.random.default_rng(seed).standard_normal(size, np.float32) for seed in as_seeds(seeds)]
         psi = np.full(len(z), as_number(truncation, "truncation"), np.float32)
-        function = partial(_generate, self.config.generator, self._networks["generator"], self._networks["w_avg"])
-        return self._apply(function, np.array(z, np.float32).reshape(-1, size), psi)
-
-    def _apply(self, function: Callable, *arrays: np.ndarray) -> np.ndarray:
-        """function(*arrays) in batches of BATCH rows, the last one padded: it compiles once, and for one row alone."""
-        results, size = [], 1 if len(arrays[0]) == 1 else BATCH
-        for start in range(0, max(len(arrays[0]), 1), BATCH):  # no rows: one padded call gives the result's shape
-            rows = [array[start : start + BATCH] for array in arrays]
-            count = len(rows[0])
-            padded = [np.concatenate([r, np.zeros((size - count, *r.shape[1:]), r.dtype)]) for r in rows]
-            results.append(np.asarray(function(*padded))[:count])
-        return np.concatenate(results)
-
-    def _shifted(self, prepared: np.ndarray, latents: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-        function = partial(_shift, self.config.encoder, self.config.generator, self._networks["encoder"])
-        return self._apply(function, prepared, latents, keypoints)
-
-    def _rendered(self, latents: np.ndarray) -> np.ndarray:
-        return self._apply(partial(_render, self.config.generator, self._networks["generator"]), latents)
+        return self._engine.generate(np.array(z, np.float32).reshape(-1, size), psi)
 
     def _latents(
         self,
@@ -292,38 +284,16 @@ class Editor:
         """Latents of prepared images uint8 [N, R, R, 3], optimised where the masks uint8 [N, R, R, 1] are 1."""
         steps = as_count(steps, "steps")
         rate, weight = as_number(learning_rate, "learning_rate"), as_number(encoder_weight, "encoder_weight")
-        if steps == 0:
-            return self._apply(partial(_invert, self._trunk, self.config.generator, self._networks["inverter"]), images)
-        optimise, variables = self._inversion
+        return self._engine.optimise(images, masks, steps, rate, weight) if steps else self._engine.invert(images)
 
-        def run(images: np.ndarray, *masks: np.ndarray) -> jax.Array:
-            mask = jnp.asarray(masks[0], jnp.float32) if masks else None
-            return optimise(variables, to_float(jnp.asarray(images)), mask, steps, rate, weight)
-
-        return self._apply(run, images, *(() if masks is None else (masks,)))
-
-    @cached_property
-    def _inversion(self) -> tuple[Callable, dict[str, Any]]:
-        """The compiled optimiser and the variables it reads."""
-        perceptual, variables = self._perceptual, dict(self._networks)
-        choose = "give Editor.load perceptual=PerceptualConfig(vgg16_weights=FOLDER), or PerceptualConfig(network='none')"
-        if perceptual.network == "vgg16":
-            if not perceptual.vgg16_weights:
-                raise InputError(f"optimising latents needs VGG16, and this checkpoint names no vgg16_weights; {choose}")
-            try:
-                variables["vgg16"] = load_vgg16(perceptual.vgg16_weights)
-            except FileNotFoundError as error:
-                raise FileNotFoundError(f"{error}; or {choose}") from None
-        if perceptual.network == "discriminator" and "stylegan_discriminator" not in variables:
-            raise InputError(f"optimising latents needs the StyleGAN's discriminator, which this checkpoint lacks; {choose}")
-        config = self.config
-        critic = config.stylegan_discriminator if self.stage == "editor" else config.discriminator
-        return make_inversion(config.generator, self._trunk, perceptual, critic), variables
+    def _tuned(self, images: np.ndarray, latents: np.ndarray, steps: int, learning_rate: float) -> "Editor":
+        networks = self._engine.tune(images, latents, steps, learning_rate)
+        return Editor(dataclasses.replace(self._loaded, networks=networks), self._perceptual)
 
     @property
     def w_avg(self) -> np.ndarray:
         """Mean latent float32 [L, latent] of the generator, to which truncation draws."""
-        return np.asarray(self._networks["w_avg"])
+        return np.asarray(self._engine.networks["w_avg"])
 
     @property
     def _latent_shape(self) -> tuple[int, int]:
@@ -354,7 +324,7 @@ class Editor:
         )
 
     def _require(self, network: str) -> None:
-        if network not in self._networks:
+        if network not in self._engine.networks:
             raise InputError(f"this checkpoint is of the {self.stage} stage and holds no {network}")
 
     def _prepare(self, images: np.ndarray | Sequence[np.ndarray], name: str = "image") -> tuple[np.ndarray, list[Crop]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ import optax
 
 from jaxgan import losses
 from jaxgan.configs import DiscriminatorConfig, GeneratorConfig, PerceptualConfig, TrunkConfig
+from jaxgan.descent import repeated
 from jaxgan.models import pipeline
 
 ADAM = optax.scale_by_adam()  # beta (0.9, 0.999), epsilon 1e-8: the defaults, as published
@@ -57,23 +58,15 @@ def make_inversion(
         return w, ADAM.init(w), Targets(seen, masks, features(variables, seen) if features else None)
 
     def step(
-        w: jax.Array,
-        opt_state: optax.OptState,
-        variables: dict,
-        targets: Targets,
-        learning_rate: jax.Array,
-        encoder_weight: jax.Array,
+        carried: tuple[jax.Array, optax.OptState], constant: tuple[dict, Targets, jax.Array, jax.Array]
     ) -> tuple[jax.Array, optax.OptState]:
+        (w, opt_state), (variables, targets, learning_rate, encoder_weight) = carried, constant
         gradient = jax.grad(loss)(w, variables, targets, encoder_weight)
         with jax.numpy_dtype_promotion("standard"):  # optax raises floats to its integer counts
             update, opt_state = ADAM.update(gradient, opt_state)
         return w - learning_rate * update, opt_state
 
-    one_step = jax.jit(step, donate_argnums=(0, 1))
-
-    @jax.jit
-    def all_steps(steps: jax.Array, w: jax.Array, opt_state: optax.OptState, *constant: Any) -> jax.Array:
-        return jax.lax.fori_loop(0, steps, lambda _, carried: step(*carried, *constant), (w, opt_state))[0]
+    run = repeated(step)
 
     def invert(
         variables: dict,
@@ -85,10 +78,6 @@ def make_inversion(
     ) -> jax.Array:
         w, opt_state, targets = begin(variables, images, masks)
         constant = variables, targets, jnp.float32(learning_rate), jnp.float32(encoder_weight)
-        if jax.default_backend() != "cpu":
-            return all_steps(jnp.int32(steps), w, opt_state, *constant)
-        for _ in range(steps):  # in loops, XLA's gradients of convolutions are 4.6 times slower on CPUs
-            w, opt_state = one_step(w, opt_state, *constant)
-        return w
+        return run(steps, (w, opt_state), constant)[0]
 
     return invert

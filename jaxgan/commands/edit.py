@@ -159,7 +159,7 @@ def target_keypoints(path: str | Path, resolution: int, find: Find, framing: Fra
 
 
 def _edit_batch(
-    editor: Editor, batch: Sequence[Portrait], keypoints: np.ndarray, strength: float, steps: int, find: Find
+    editor: Editor, batch: Sequence[Portrait], keypoints: np.ndarray, strength: float, steps: int, personal: bool, find: Find
 ) -> Iterator[Remark]:
     """Edits a few portraits and writes them."""
     images, readable = [], []
@@ -176,7 +176,7 @@ def _edit_batch(
         readable.append(portrait)
     if not readable:
         return
-    edited = editor.edit(np.stack(images), np.repeat(keypoints[None], len(images), axis=0), strength, steps)
+    edited = editor.edit(np.stack(images), np.repeat(keypoints[None], len(images), axis=0), strength, steps, personal)
     for portrait, image in zip(readable, edited, strict=True):
         try:
             with atomic_write(portrait.output) as file:
@@ -186,18 +186,25 @@ def _edit_batch(
 
 
 def edit_portraits(
-    editor: Editor, portraits: Sequence[Portrait], keypoints: np.ndarray, strength: float, steps: int, find: Find
+    editor: Editor,
+    portraits: Sequence[Portrait],
+    keypoints: np.ndarray,
+    strength: float,
+    steps: int,
+    personal: bool,
+    find: Find,
 ) -> list[Remark]:
     """Edits portraits to keypoints [68, 2], in pixels of the editor's resolution, and writes each as PNG, in one step.
 
-    `strength` scales the edit: 0 is the inversion alone, 1 the full edit; `steps` are those of `Editor.invert`. Portraits that
-    fail are among the remarks returned; they raise nothing.
+    `strength` scales the edit: 0 is the inversion alone, 1 the full edit; `steps` are those of `Editor.invert`, and `personal`
+    is that of `Editor.edit`. Portraits that fail are among the remarks returned; they raise nothing.
     """
     remarks: list[Remark] = []
+    size = 1 if personal else BATCH  # each takes seconds then, and the bar should move
     with tqdm(total=len(portraits), desc="edit", unit="image") as bar:
-        for start in range(0, len(portraits), BATCH):
-            batch = portraits[start : start + BATCH]
-            remarks += _edit_batch(editor, batch, keypoints, strength, steps, find)
+        for start in range(0, len(portraits), size):
+            batch = portraits[start : start + size]
+            remarks += _edit_batch(editor, batch, keypoints, strength, steps, personal, find)
             bar.update(len(batch))
     return remarks
 
@@ -234,6 +241,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--steps", type=whole, default=0, metavar="N", help="optimise the inversion first, in N steps; default: 0"
     )
     parser.add_argument(
+        "--personal",
+        action="store_true",
+        help="tune the generator to each portrait first: keeps the person, takes seconds",
+    )
+    parser.add_argument(
         "--vgg16",
         metavar="FILE",
         help="folder of `jaxgan convert vgg16`, for --steps; default: the perceptual network of the training run",
@@ -261,7 +273,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         keypoints = read_keypoints(arguments.keypoints, editor.resolution)
     make_folder(arguments.out)
-    remarks = [*listed, *edit_portraits(editor, portraits, keypoints, arguments.strength, arguments.steps, find)]
+    how = arguments.strength, arguments.steps, arguments.personal
+    remarks = [*listed, *edit_portraits(editor, portraits, keypoints, *how, find)]
     for remark in remarks:
         print(f"edit: {remark.name}: {remark.text}", file=sys.stderr)
     failed = sum(remark.failed for remark in remarks)

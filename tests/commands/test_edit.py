@@ -38,7 +38,7 @@ class FakeEditor:
         cls.last.perceptual = perceptual
         return cls.last
 
-    def edit(self, images, keypoints, strength, steps):
+    def edit(self, images, keypoints, strength, steps, personal):
         self.calls.append((images.copy(), keypoints.copy(), strength))
         self.steps = steps
         return images

@@ -155,7 +155,7 @@ class Copier:
     resolution = 16
     framing = None
 
-    def edit(self, images, keypoints, strength, steps):
+    def edit(self, images, keypoints, strength, steps, personal):
         return images
 
 

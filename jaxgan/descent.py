@@ -1,0 +1,28 @@
+"""Repeating a step of gradient descent, by whichever form is fast on the backend."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+def repeated(step: Callable[[Any, Any], Any]) -> Callable[[int, Any, Any], Any]:
+    """Compiles (steps, carried, constant) -> what `steps` applications of carried = step(carried, constant) lead to.
+
+    `carried` and `constant` are pytrees of arrays; the buffers of `carried` are given up.
+    """
+    one_step = jax.jit(step, donate_argnums=0)
+
+    @jax.jit
+    def all_steps(steps: jax.Array, carried: Any, constant: Any) -> Any:
+        return jax.lax.fori_loop(0, steps, lambda _, carried: step(carried, constant), carried)
+
+    def run(steps: int, carried: Any, constant: Any) -> Any:
+        if jax.default_backend() != "cpu":
+            return all_steps(jnp.int32(steps), carried, constant)
+        for _ in range(steps):  # in loops, XLA's gradients of convolutions are 4.6 times slower on CPUs
+            carried = one_step(carried, constant)
+        return carried
+
+    return run

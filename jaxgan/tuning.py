@@ -1,0 +1,85 @@
+"""Tuning a generator to a person: pivotal tuning (Roich et al. 2021, arXiv 2106.05744, equations 2 and 3).
+
+An inverter finds the latent closest to a portrait among all faces; what is missing from it is what makes the person. Here the
+latents stay as they are, as pivots, and the generator's synthesis is trained for some steps to draw the portraits from them.
+Latents around them keep their meaning, so that edits learnt before still work.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgan import losses
+from jaxgan.configs import DiscriminatorConfig, GeneratorConfig, PerceptualConfig
+from jaxgan.descent import repeated
+from jaxgan.models import pipeline
+
+ADAM = optax.scale_by_adam()
+PARAMS = "params"
+
+
+class Portraits(NamedTuple):
+    """What the generator is tuned to draw."""
+
+    images: jax.Array  # [N, R, R, 3] in [-1, 1]
+    latents: jax.Array  # pivots [N, L, latent]
+    features: jax.Array | None  # perceptual features [N, ...]; None without a perceptual network
+
+
+class Tuned(NamedTuple):
+    """The state of the descent."""
+
+    params: Any  # of the generator
+    opt_state: optax.OptState
+    step: jax.Array  # steps done
+
+
+@cache  # compiled once for a configuration, whatever the weights
+def make_tuning(
+    generator: GeneratorConfig, perceptual: PerceptualConfig, discriminator: DiscriminatorConfig
+) -> Callable[..., dict[str, Any]]:
+    """(variables, images, latents, steps, learning_rate) -> the generator's variables after `steps` steps of Adam.
+
+    images are [N, R, R, 3] in [-1, 1] of one person, latents [N, L, latent] their pivots. Minimised is the mean over them of
+
+        MSE(G(w), x) + perceptual term,
+
+    with a learning rate that falls to 0 as half a cosine. variables hold those of "generator", and the perceptual network's as
+    for `losses.make_features`. The mapping network, which no pivot passes through, stays as it is.
+    """
+    features = losses.make_features(perceptual, discriminator)
+
+    def loss(params: Any, variables: dict, portraits: Portraits) -> jax.Array:
+        made = pipeline.render(generator, {**variables["generator"], PARAMS: params}, portraits.latents)
+        total = losses.mse(made, portraits.images)
+        if features:
+            total = total + perceptual.weight * losses.mse(features(variables, made), portraits.features)
+        return total
+
+    @jax.jit
+    def begin(variables: dict, images: jax.Array, latents: jax.Array) -> tuple[Tuned, Portraits]:
+        params = jax.tree.map(jnp.copy, variables["generator"][PARAMS])  # the steps give up their buffers
+        seen = features(variables, images) if features else None
+        return Tuned(params, ADAM.init(params), jnp.int32(0)), Portraits(images, latents, seen)
+
+    def step(tuned: Tuned, constant: tuple[dict, Portraits, jax.Array, jax.Array]) -> Tuned:
+        variables, portraits, steps, learning_rate = constant
+        gradient = jax.grad(loss)(tuned.params, variables, portraits)
+        with jax.numpy_dtype_promotion("standard"):  # optax raises floats to its integer counts
+            update, opt_state = ADAM.update(gradient, tuned.opt_state)
+        rate = learning_rate * 0.5 * (1.0 + jnp.cos(jnp.pi * tuned.step.astype(jnp.float32) / steps))
+        params = jax.tree.map(lambda each, change: each - rate.astype(each.dtype) * change, tuned.params, update)
+        return Tuned(params, opt_state, tuned.step + 1)
+
+    run = repeated(step)
+
+    def tune(variables: dict, images: jax.Array, latents: jax.Array, steps: int, learning_rate: float) -> dict[str, Any]:
+        tuned, portraits = begin(variables, images, latents)
+        constant = variables, portraits, jnp.float32(max(steps, 1)), jnp.float32(learning_rate)
+        return {**variables["generator"], PARAMS: run(steps, tuned, constant).params}
+
+    return tune
