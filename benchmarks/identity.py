@@ -2,8 +2,8 @@
 
     python benchmarks/identity.py --clips clips.zip --num 24
 
-`--clips` is a folder or ZIP archive of images named PERSON_CLIP_FRAME.*; of each person the first clip of a shuffled list counts,
-and of its frames the two whose landmarks differ most.
+`--clips` is a folder or ZIP archive of images named PERSON_CLIP_FRAME.*; of each person the first clip of a shuffled list
+counts, and of its frames the two whose landmarks differ most.
 """
 
 import argparse
