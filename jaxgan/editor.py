@@ -35,8 +35,19 @@ class Editor:
     Example:
       >>> from jaxgan import Editor
       >>> editor = Editor.pretrained()
-      >>> editor.generate(seeds=[0, 1]).shape
+      >>> faces = editor.generate(seeds=[0, 1])
+      >>> faces.shape
       (2, 64, 64, 3)
+      >>> editor.render(editor.invert(faces)).shape
+      (2, 64, 64, 3)
+      >>> from jaxgan.data.shape import MEAN_FACE  # in place of a detector's landmarks
+      >>> framing = editor.framing
+      >>> points = 64 * (MEAN_FACE * framing.spread + [framing.x, framing.y])
+      >>> editor.edit(faces, points).shape
+      (2, 64, 64, 3)
+      >>> portrait, own = editor.align(faces[0].repeat(4, axis=0).repeat(4, axis=1), 4 * points)
+      >>> portrait.shape, own.shape
+      ((64, 64, 3), (68, 2))
     """
 
     def __init__(self, loaded: checkpoints.Loaded, perceptual: PerceptualConfig | None = None):

@@ -37,7 +37,11 @@ class Records:
     """A prepared dataset of TFRecords, read by tf.data."""
 
     def __init__(self, data_dir: str | Path, name: str, resolution: int):
-        """Raises DatasetError where there is no such dataset or its images are not of `resolution` px."""
+        """Opens a dataset.
+
+        Raises:
+          DatasetError: There is no such dataset, or its images are not of `resolution` px.
+        """
         self.data_dir, self.name = data_dir, name
         self.info = dataset_info(data_dir, name, resolution)
 

@@ -15,7 +15,10 @@ from jaxgan.models.features.weights import param_shapes
 def facenet_params(state: Mapping[str, np.ndarray], origin: str | Path) -> dict[str, Any]:
     """Parameters of `FaceNet` from facenet-pytorch's state dict, batch norms folded into the layers before them.
 
-    The classifier ("logits.") is left out. Raises WeightsError, with `origin` and the tensors concerned, for another network.
+    The classifier ("logits.") is left out.
+
+    Raises:
+      WeightsError: It is another network; the message has `origin` and the tensors concerned.
     """
     tensors, params = Tensors(state, origin), {}
     for name, shape in param_shapes("facenet").items():

@@ -36,7 +36,10 @@ def with_batch_norm(tensors: Tensors, weight: str, norm: str, shape: tuple[int, 
 def inception_params(state: Mapping[str, np.ndarray], origin: str | Path) -> dict[str, Any]:
     """Parameters of `FIDInception` from pytorch-fid's state dict, batch norms folded into the convolutions.
 
-    The classifier ("fc.") is left out. Raises WeightsError, with `origin` and the tensors concerned, for another network.
+    The classifier ("fc.") is left out.
+
+    Raises:
+      WeightsError: It is another network; the message has `origin` and the tensors concerned.
     """
     tensors, params = Tensors(state, origin), {}
     for name, shape in param_shapes("inception").items():

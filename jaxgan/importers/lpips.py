@@ -16,7 +16,8 @@ def lpips_params(
 ) -> dict[str, Any]:
     """Parameters of `LPIPS` from torchvision's state dict of VGG16 and the `lpips` package's v0.1/vgg.pth.
 
-    Raises WeightsError, with the origin and the tensors concerned, for other networks.
+    Raises:
+      WeightsError: They are other networks; the message has the origin and the tensors concerned.
     """
     params = vgg16_params(vgg16, vgg16_origin, len(VGG16_BLOCKS))
     tensors = Tensors(linear, linear_origin)

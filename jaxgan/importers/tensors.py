@@ -74,10 +74,13 @@ class Tensors:
         self._taken.update(names)
 
     def finish(self, what: str) -> None:
-        """Raises WeightsError if a tensor was missing, misshapen, not finite, or neither taken nor skipped.
+        """Checks that every tensor was taken or skipped, and that none was missing, misshapen or not finite.
 
         Args:
           what: the network that the file ought to hold, for the message.
+
+        Raises:
+          WeightsError: The message names the tensors concerned and some that are there.
         """
         problems = self._problems + [f"unexpected {name}" for name in self._arrays if name not in self._taken]
         if problems:

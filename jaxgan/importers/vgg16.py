@@ -17,7 +17,8 @@ TORCHVISION_BLOCK5 = (24, 26, 28)
 def vgg16_params(state: Mapping[str, np.ndarray], origin: str | Path, blocks: int = PERCEPTUAL_BLOCKS) -> dict[str, Any]:
     """Parameters of the first blocks of VGG16, 4 for `VGG16`, from torchvision's state dict; layers above are left out.
 
-    Raises WeightsError, with `origin` and the tensors concerned, for another network.
+    Raises:
+      WeightsError: It is another network; the message has `origin` and the tensors concerned.
     """
     tensors, params = Tensors(state, origin), {}
     indices = (*TORCHVISION_INDEX, *TORCHVISION_BLOCK5)
