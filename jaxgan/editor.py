@@ -13,11 +13,12 @@ from jaxgan.configs import Config, PerceptualConfig
 from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
 from jaxgan.data.crops import Crop, Framing, framed, is_framed, largest_square, measure_framing
 from jaxgan.data.landmarks import NUM_LANDMARKS
-from jaxgan.data.shape import check_face
+from jaxgan.data.shape import MEAN_FACE, check_face
 from jaxgan.engine import Engine
 from jaxgan.errors import InputError
+from jaxgan.tuning import strangers
 
-TUNING_STEPS, TUNING_RATE = 80, 3e-3  # docs/identity.md has what was tried
+TUNING_STEPS, TUNING_RATE, IDENTITY_WEIGHT = 40, 5e-3, 0.1  # docs/identity.md has what was tried
 FFHQ_FACE = (70 / 256, 90 / 256, 180 / 256, 200 / 256)  # left, top, right, bottom: what Zhu et al. paste of a face
 
 
@@ -182,7 +183,7 @@ class Editor:
         made = np.empty_like(prepared)
         for row in range(len(made)):
             one = slice(row, row + 1)
-            tuned = self._tuned(prepared[one], latents[one], TUNING_STEPS, TUNING_RATE)
+            tuned = self._tuned(prepared[one], latents[one], TUNING_STEPS, TUNING_RATE, IDENTITY_WEIGHT)
             made[one] = tuned._engine.render(edited[one])
         return made
 
@@ -208,7 +209,11 @@ class Editor:
         return crop.apply(image, self.resolution), crop.move(points, self.resolution)
 
     def personalise(
-        self, images: np.ndarray | Sequence[np.ndarray], steps: int = TUNING_STEPS, learning_rate: float = TUNING_RATE
+        self,
+        images: np.ndarray | Sequence[np.ndarray],
+        steps: int = TUNING_STEPS,
+        learning_rate: float = TUNING_RATE,
+        identity_weight: float = IDENTITY_WEIGHT,
     ) -> "Editor":
         """An editor of one person, whose generator is tuned to draw their portraits from the latents (Roich et al. 2021).
 
@@ -216,12 +221,14 @@ class Editor:
           images: one or several portraits of the person, as for `invert`; `align` crops photographs.
           steps: of Adam. More bring the portraits closer, and edits far from them lose quality.
           learning_rate: of Adam at the start; it falls to 0.
+          identity_weight: of the squared distance of dlib's face descriptors; left out, as is the check that all images are of
+            one person, where it is not known how the training portraits were cropped (`framing`).
 
         Returns:
           An editor of the same networks but the generator. `save` keeps it.
 
         Raises:
-          ValueError: as for `invert`; no images; or no weights of the perceptual network.
+          ValueError: as for `invert`; no images, or images of different people; or no weights of the perceptual network.
           FileNotFoundError: as for `invert`.
         """
         self._require("inverter")
@@ -229,7 +236,15 @@ class Editor:
         if not len(prepared):
             raise InputError("personalise needs at least one image")
         steps, rate = as_count(steps, "steps"), as_number(learning_rate, "learning_rate")
-        return self._tuned(prepared, self._latents(prepared, None, 0), steps, rate)
+        weight = as_number(identity_weight, "identity_weight")
+        if len(prepared) > 1 and self.framing:
+            known = np.broadcast_to(self._usual_keypoints, (len(prepared), NUM_LANDMARKS, 2))
+            if others := strangers(self._engine.describe(prepared, known)):
+                raise InputError(
+                    f"personalise needs pictures of one person; image{'s' if len(others) > 1 else ''} "
+                    f"{', '.join(map(str, others))} of {len(prepared)} (from 0) look like somebody else than most"
+                )
+        return self._tuned(prepared, self._latents(prepared, None, 0), steps, rate, weight)
 
     def save(self, folder: str | Path) -> None:
         """Writes the networks, in half precision, to a folder that `load` reads: 27 MB for the shipped editor.
@@ -297,9 +312,18 @@ class Editor:
         rate, weight = as_number(learning_rate, "learning_rate"), as_number(encoder_weight, "encoder_weight")
         return self._engine.optimise(images, masks, steps, rate, weight) if steps else self._engine.invert(images)
 
-    def _tuned(self, images: np.ndarray, latents: np.ndarray, steps: int, learning_rate: float) -> "Editor":
-        networks = self._engine.tune(images, latents, steps, learning_rate)
+    def _tuned(
+        self, images: np.ndarray, latents: np.ndarray, steps: int, learning_rate: float, identity_weight: float
+    ) -> "Editor":
+        points = np.tile(self._usual_keypoints, (len(images), 1, 1)) if self.framing else None
+        networks = self._engine.tune(images, latents, points, steps, learning_rate, identity_weight)
         return Editor(dataclasses.replace(self._loaded, networks=networks), self._perceptual)
+
+    @property
+    def _usual_keypoints(self) -> np.ndarray:
+        """The mean face float32 [68, 2] where the framing puts it: near enough to align faces for recognition."""
+        centre = np.array([self.framing.x, self.framing.y])
+        return (self.resolution * (MEAN_FACE * self.framing.spread + centre)).astype(np.float32)
 
     @property
     def w_avg(self) -> np.ndarray:

@@ -5,17 +5,19 @@ pixels of the images.
 """
 
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgan import losses
 from jaxgan.configs import Config, EncoderConfig, GeneratorConfig, PerceptualConfig, TrunkConfig
 from jaxgan.errors import InputError
 from jaxgan.inversion import make_inversion
 from jaxgan.models import pipeline
+from jaxgan.models.features.dlib_face import load_dlib_face
 from jaxgan.models.features.weights import load_vgg16
 from jaxgan.models.landmarks import landmarks_from_keypoints
 from jaxgan.models.pipeline import to_float, to_uint8
@@ -54,6 +56,16 @@ def _generate(generator: GeneratorConfig, variables: dict, w_avg: jax.Array, z: 
     return to_uint8(pipeline.generate(generator, variables, w_avg, z, psi))
 
 
+@jax.jit
+def _describe(variables: dict, images: jax.Array, keypoints: jax.Array) -> jax.Array:
+    return losses.face_descriptors(variables, to_float(images), keypoints)
+
+
+@cache
+def _face_network() -> dict[str, Any]:
+    return {"dlib_face": load_dlib_face()}
+
+
 class Engine:
     """The networks of a checkpoint, as functions of NumPy arrays."""
 
@@ -84,12 +96,29 @@ class Engine:
 
         return _in_batches(run, images, *(() if masks is None else (masks,)))
 
-    def tune(self, images: np.ndarray, latents: np.ndarray, steps: int, learning_rate: float) -> dict[str, Any]:
-        """The networks with a generator that draws the images, of one person, from their latents; see tuning.make_tuning."""
-        variables = self._optimised
-        tune = make_tuning(self._generator, self._perceptual, self._critic)
-        generator = tune(variables, to_float(jnp.asarray(images)), jnp.asarray(latents), steps, learning_rate)
+    def tune(
+        self,
+        images: np.ndarray,
+        latents: np.ndarray,
+        keypoints: np.ndarray | None,
+        steps: int,
+        learning_rate: float,
+        identity_weight: float,
+    ) -> dict[str, Any]:
+        """The networks with a generator that draws the images, of one person, from their latents; see tuning.make_tuning.
+
+        Without keypoints there is no identity term.
+        """
+        variables, weight, points = self._optimised, 0.0, None
+        if keypoints is not None and identity_weight:
+            variables, weight, points = variables | _face_network(), identity_weight, jnp.asarray(keypoints)
+        tune = make_tuning(self._generator, self._perceptual, self._critic, weight)
+        generator = tune(variables, to_float(jnp.asarray(images)), jnp.asarray(latents), points, steps, learning_rate)
         return {**self.networks, "generator": generator}
+
+    def describe(self, images: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+        """dlib's face descriptors [N, 128] of images with keypoints."""
+        return _in_batches(partial(_describe, _face_network()), images, keypoints)
 
     def shift(self, images: np.ndarray, latents: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
         """Edited latents, by the encoder."""

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.configs import DiscriminatorConfig, PerceptualConfig
+from jaxgan.models.features.alignment import align_faces
+from jaxgan.models.features.dlib_face import DLIB_SIZE, dlib_descriptors
 from jaxgan.models.features.vgg16 import perceptual_features
 from jaxgan.models.stylegan import Discriminator
 
@@ -75,6 +77,17 @@ def editor_loss(
     adversarial = {f"adv_{name}": generator_logistic(score) for name, score in scores.items()}
     total = sum(reconstruction.values()) + adversarial_weight * sum(adversarial.values())
     return total, {**reconstruction, **adversarial}
+
+
+def face_descriptors(frozen: dict, images: jax.Array, keypoints: jax.Array) -> jax.Array:
+    """dlib's descriptors [B, 128] (parameters in frozen["dlib_face"]) of images with landmarks [B, 68, 2] in pixels."""
+    return dlib_descriptors(frozen["dlib_face"], 127.5 * (align_faces(images, keypoints, DLIB_SIZE) + 1.0))
+
+
+def identity_distance(frozen: dict, *faces: tuple[jax.Array, jax.Array]) -> jax.Array:
+    """Mean squared distance of the descriptors of two sets (images, keypoints); below 0.36 dlib takes them for one person."""
+    a, b = (face_descriptors(frozen, *each) for each in faces)
+    return jnp.mean(jnp.sum(jnp.square(a - b), axis=-1))
 
 
 def make_features(perceptual: PerceptualConfig, discriminator: DiscriminatorConfig) -> Features | None:

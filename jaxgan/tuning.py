@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from scipy.sparse.csgraph import connected_components
 
 from jaxgan import losses
 from jaxgan.configs import DiscriminatorConfig, GeneratorConfig, PerceptualConfig
@@ -20,6 +22,8 @@ from jaxgan.models import pipeline
 
 ADAM = optax.scale_by_adam()
 PARAMS = "params"
+# Of 16,600 pairs of CelebA's portraits of one person at 64 px 98 in 100 are closer, of two people 6 in 100.
+SAME_PERSON = 0.72
 
 
 class Portraits(NamedTuple):
@@ -28,6 +32,8 @@ class Portraits(NamedTuple):
     images: jax.Array  # [N, R, R, 3] in [-1, 1]
     latents: jax.Array  # pivots [N, L, latent]
     features: jax.Array | None  # perceptual features [N, ...]; None without a perceptual network
+    keypoints: jax.Array | None  # [N, 68, 2], pixels; None without an identity term
+    descriptors: jax.Array | None  # dlib's [N, 128]; None without an identity term
 
 
 class Tuned(NamedTuple):
@@ -38,18 +44,30 @@ class Tuned(NamedTuple):
     step: jax.Array  # steps done
 
 
+def strangers(descriptors: np.ndarray) -> list[int]:
+    """Which of dlib's face descriptors [N, 128] are of other people than most; none where all are of one.
+
+    Pictures closer than SAME_PERSON are taken to be of one person, and so are those that a chain of such links.
+    """
+    near = np.linalg.norm(descriptors[:, None] - descriptors[None], axis=-1) < SAME_PERSON
+    count, groups = connected_components(near, directed=False)
+    largest = np.bincount(groups, minlength=count).argmax() if len(groups) else 0
+    return [int(index) for index in np.flatnonzero(groups != largest)]
+
+
 @cache  # compiled once for a configuration, whatever the weights
 def make_tuning(
-    generator: GeneratorConfig, perceptual: PerceptualConfig, discriminator: DiscriminatorConfig
+    generator: GeneratorConfig, perceptual: PerceptualConfig, discriminator: DiscriminatorConfig, identity_weight: float
 ) -> Callable[..., dict[str, Any]]:
-    """(variables, images, latents, steps, learning_rate) -> the generator's variables after `steps` steps of Adam.
+    """(variables, images, latents, keypoints, steps, learning_rate) -> the generator's variables after that many steps of Adam.
 
-    images are [N, R, R, 3] in [-1, 1] of one person, latents [N, L, latent] their pivots. Minimised is the mean over them of
+    images are [N, R, R, 3] in [-1, 1] of one person, latents [N, L, latent] their pivots, keypoints [N, 68, 2] their landmarks
+    in pixels, which only the identity term reads. Minimised is the mean over them of
 
-        MSE(G(w), x) + perceptual term,
+        MSE(G(w), x) + perceptual term + identity_weight |d(G(w)) - d(x)|^2, d: dlib's face descriptor,
 
-    with a learning rate that falls to 0 as half a cosine. variables hold those of "generator", and the perceptual network's as
-    for `losses.make_features`. The mapping network, which no pivot passes through, stays as it is.
+    with a learning rate that falls to 0 as half a cosine. variables hold those of "generator", and the other networks' as for
+    `losses.make_features` and `losses.face_descriptors`. The mapping network, which no pivot passes through, stays as it is.
     """
     features = losses.make_features(perceptual, discriminator)
 
@@ -58,13 +76,17 @@ def make_tuning(
         total = losses.mse(made, portraits.images)
         if features:
             total = total + perceptual.weight * losses.mse(features(variables, made), portraits.features)
+        if identity_weight:
+            apart = losses.face_descriptors(variables, made, portraits.keypoints) - portraits.descriptors
+            total = total + identity_weight * jnp.mean(jnp.sum(jnp.square(apart), axis=-1))
         return total
 
     @jax.jit
-    def begin(variables: dict, images: jax.Array, latents: jax.Array) -> tuple[Tuned, Portraits]:
+    def begin(variables: dict, images: jax.Array, latents: jax.Array, keypoints: jax.Array | None) -> tuple[Tuned, Portraits]:
         params = jax.tree.map(jnp.copy, variables["generator"][PARAMS])  # the steps give up their buffers
         seen = features(variables, images) if features else None
-        return Tuned(params, ADAM.init(params), jnp.int32(0)), Portraits(images, latents, seen)
+        described = losses.face_descriptors(variables, images, keypoints) if identity_weight else None
+        return Tuned(params, ADAM.init(params), jnp.int32(0)), Portraits(images, latents, seen, keypoints, described)
 
     def step(tuned: Tuned, constant: tuple[dict, Portraits, jax.Array, jax.Array]) -> Tuned:
         variables, portraits, steps, learning_rate = constant
@@ -77,8 +99,15 @@ def make_tuning(
 
     run = repeated(step)
 
-    def tune(variables: dict, images: jax.Array, latents: jax.Array, steps: int, learning_rate: float) -> dict[str, Any]:
-        tuned, portraits = begin(variables, images, latents)
+    def tune(
+        variables: dict,
+        images: jax.Array,
+        latents: jax.Array,
+        keypoints: jax.Array | None,
+        steps: int,
+        learning_rate: float,
+    ) -> dict[str, Any]:
+        tuned, portraits = begin(variables, images, latents, keypoints)
         constant = variables, portraits, jnp.float32(max(steps, 1)), jnp.float32(learning_rate)
         return {**variables["generator"], PARAMS: run(steps, tuned, constant).params}
 

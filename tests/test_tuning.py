@@ -12,6 +12,7 @@ from jaxgan.data.shape import MEAN_FACE
 from jaxgan.models import pipeline
 from jaxgan.training import editor as editor_stage
 from jaxgan.training import inverter, stylegan
+from jaxgan.tuning import strangers
 
 NONE = PerceptualConfig(network="none")
 POINTS = (MEAN_FACE * 2 + 4).astype(np.float32)
@@ -92,3 +93,29 @@ def test_what_cannot_be_tuned_to_is_refused(editor, portraits):
     del alone._engine.networks["inverter"]
     with pytest.raises(ValueError, match="holds no inverter"):
         alone.personalise(portraits)
+
+
+def test_faces_that_no_chain_links_are_of_strangers():
+    near, far = np.zeros(128), np.ones(128)
+    link = near + 0.6 * np.eye(128)[0]
+    assert strangers(np.stack([near, link, far, link + 0.6 * np.eye(128)[1], far])) == [2, 4]
+    assert strangers(near[None]) == [] and strangers(np.zeros((0, 128))) == []
+
+
+def test_the_identity_term_brings_descriptors_together():
+    pytest.importorskip("dlib")
+    editor = Editor.pretrained()
+    portraits = editor.generate([5], truncation=1.0)
+    other = Editor.pretrained().generate([6], truncation=1.0)
+    with pytest.raises(ValueError, match=r"pictures of one person; image 1 of 2 \(from 0\) look like somebody else"):
+        editor.personalise(np.concatenate([portraits, other]))
+    noisy = np.clip(portraits.astype(int) + np.random.default_rng(0).integers(-40, 40, portraits.shape), 0, 255).astype(
+        np.uint8
+    )
+    points = editor._usual_keypoints[None]
+
+    def distance(weight):
+        made = editor.personalise(noisy, steps=3, identity_weight=weight).render(editor.invert(noisy))
+        return np.linalg.norm(editor._engine.describe(made, points) - editor._engine.describe(noisy, points))
+
+    assert distance(0.3) < 0.8 * distance(0.0)

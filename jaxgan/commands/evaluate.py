@@ -3,7 +3,8 @@
 jaxgan evaluate --workdir runs/editor --data_dir data --dataset NAME
 jaxgan evaluate --workdirs runs/naive,runs/keypoint,runs/full --data_dir data --dataset NAME --figure
 
-Writes results.json, table.md, report.html, samples.csv and, if asked, the figure into each WORKDIR/eval. For several editors
+Writes results.json, table.md, report.html, samples.csv and, if asked, the figure into each WORKDIR/eval (WORKDIR/eval/same for
+pairs of the same person). For several editors
 it also makes the report's Table 1: in OUT, as table1.md and table1.html, with a figure of all of them.
 """
 
@@ -15,21 +16,23 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from jaxgan import Editor, storage
 from jaxgan.commands.flags import whole
 from jaxgan.commands.main import command
-from jaxgan.data.batches import DatasetInfo, dataset_info, load_split
-from jaxgan.data.crops import is_framed, reframe
 from jaxgan.data.detection import DEFAULT_DETECTOR, DETECTORS, detect_landmarks
 from jaxgan.errors import InputError
 from jaxgan.evaluation import figure, html, report, table1
 from jaxgan.evaluation.edits import Instruments, make_edits
 from jaxgan.evaluation.metrics import METRICS, measure_all, networks, parse_metrics
-from jaxgan.evaluation.pairs import COPY_TARGET, Pairs, make_pairs
+from jaxgan.evaluation.pairs import COPY_TARGET, Pairs, make_pairs, make_same_pairs
+from jaxgan.evaluation.portraits import Split, load_test_split
 from jaxgan.runtime import cache_folder, keep_compiled, make_folder
 
+PAIRS = {"other": "other people's portraits", "same": "frames of the same clip"}
+PERSONAL_NOTE = (
+    "Personal edits were tuned by a term of dlib's face recognition network too, so csim_dlib is no independent measure of"
+    " them; the error to the true picture and FaceNet's csim are."
+)
 NETWORKS = {
     "inception": networks.inception_network,
     "facenet": networks.facenet_network,
@@ -48,7 +51,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dataset", required=True, metavar="NAME", help="dataset whose test split is used")
     parser.add_argument("--metrics", default=",".join(METRICS), metavar="A,B", help="default, all: %(default)s")
     parser.add_argument("--figure", action="store_true", help="draw sources edited to several targets, as in Figure 2")
-    parser.add_argument("--num", type=whole, metavar="N", help="portraits to use; default: the whole test split")
+    parser.add_argument(
+        "--pairs",
+        choices=(*PAIRS, "both"),
+        default="other",
+        help="targets: other people's portraits (default), or frames of the same clip, which are the true picture of the edit",
+    )
+    parser.add_argument(
+        "--personal", action="store_true", help="also edit by a generator tuned to each source, which takes seconds each"
+    )
+    parser.add_argument("--num", type=whole, metavar="N", help="portraits, or pairs of frames, to use; default: all")
     parser.add_argument(
         "--detector", default=DEFAULT_DETECTOR, choices=DETECTORS, help="landmark detector; default: %(default)s"
     )
@@ -82,54 +94,36 @@ def instruments(arguments: argparse.Namespace) -> Instruments:
     return Instruments(functools.partial(detect_landmarks, detector=arguments.detector), **made, cache=folder)
 
 
-def framed_pairs(editor: Editor, arguments: argparse.Namespace) -> tuple[Pairs, DatasetInfo, list[str]]:
-    """The pairs of the dataset's test split, what is known of it, and notes on how its portraits were cropped.
-
-    Where the editor's framing is known and the dataset has another one, or a higher resolution, its portraits are cropped anew.
-    """
-    framing, resolution = editor.framing, editor.resolution
-    info = dataset_info(arguments.data_dir, arguments.dataset, None if framing else resolution)
-    if info.resolution < resolution:
-        raise InputError(f"dataset {info.name} has {info.resolution} px, fewer than the editor's {resolution}")
-    images, keypoints, files = load_split(arguments.data_dir, arguments.dataset, "test", arguments.num)
-    training = load_split(arguments.data_dir, arguments.dataset, "train")[:2] if info.num_train else (np.zeros(0), np.zeros(0))
-    if not framing or (info.resolution == resolution and is_framed(keypoints, resolution, framing)):
-        return make_pairs((images, keypoints, files), training, arguments.seed), info, []
-    images, keypoints, sides = reframe(images, keypoints, framing, resolution)
-    if len(training[0]):
-        training = reframe(*training, framing, resolution)[:2]
-    note = "The dataset frames faces otherwise than the editor's training portraits, so its portraits were cropped as these."
-    if (scale := resolution / sides.mean()) > 1.1:
-        note += f" That enlarged them {scale:.1f} times: prepare the dataset at a higher resolution for sharp ones."
-    return make_pairs((images, keypoints, files), training, arguments.seed, exact=False), info, [note]
+def pairs_of(split: Split, arguments: argparse.Namespace, kind: str) -> Pairs:
+    """The pairs of one kind, "same" or "other" people."""
+    if kind == "same":
+        return make_same_pairs(split.portraits, split.training, arguments.seed, arguments.num)
+    return make_pairs(split.portraits, split.training, arguments.seed, split.exact)
 
 
 def evaluate(
-    workdir: str,
-    editor: Editor,
-    pairs: Pairs,
-    info: DatasetInfo,
-    notes: list[str],
-    tools: Instruments,
-    arguments: argparse.Namespace,
+    workdir: str, editor: Editor, pairs: Pairs, kind: str, split: Split, tools: Instruments, arguments: argparse.Namespace
 ) -> report.Report:
     """Edit the pairs once and take all metrics of those edits."""
     pictures = {figure.FIGURE: figure.grid({"": editor}, pairs)} if arguments.figure else {}
-    edits = make_edits(editor, pairs, tools)
+    edits = make_edits(editor, pairs, tools, arguments.personal)
     measurements = measure_all(edits, parse_metrics(arguments.metrics))
     setup = {
         "workdir": workdir,
         "step": editor.step,
         "dataset": arguments.dataset,
+        "pairs_of": PAIRS[kind],
         "portraits": len(pairs.sources),
         "resolution": editor.resolution,
-        "filter": info.filter,
+        "filter": split.info.filter,
         "detector": arguments.detector,
         "seed": arguments.seed,
         "pairs": pairs.hash,
         "images_per_second": edits.images_per_second and round(edits.images_per_second, 1),
     }
-    notes = [*notes, detector_note(info.detector, arguments.detector)]
+    notes = [*split.notes, detector_note(split.info.detector, arguments.detector)]
+    if arguments.personal:
+        notes.append(PERSONAL_NOTE)
     return report.Report(setup, measurements, notes, pairs, pictures)
 
 
@@ -139,41 +133,57 @@ def _names(editors: dict[str, Editor]) -> dict[str, str]:
     return {workdir: row if [*rows.values()].count(row) == 1 else f"{row} ({workdir})" for workdir, row in rows.items()}
 
 
+def _folder(folder: Path, kind: str) -> Path:
+    """Where results of a kind of pairs go, in the folder of those of other people."""
+    return folder / "same" if kind == "same" else folder
+
+
 def evaluate_all(arguments: argparse.Namespace) -> list[str]:
     """Evaluates all editors and writes their reports; returns the notes of metrics that failed."""
     started = time.perf_counter()
     parse_metrics(arguments.metrics)  # wrong names are told before the work begins
+    kinds = [*PAIRS] if arguments.pairs == "both" else [arguments.pairs]
     if arguments.num is not None and arguments.num < 2:
         raise InputError(f"--num {arguments.num}: pairs of source and target need at least 2 portraits")
     editors = {workdir: Editor.load(workdir) for workdir in dict.fromkeys(arguments.workdirs)}
     for workdir, editor in editors.items():
-        if editor.stage != "editor" and (len(editors) > 1 or arguments.figure):
-            raise InputError(f"{workdir} is of the {editor.stage} training; Table 1 and the figure are of editors")
-    pairs, info, notes = framed_pairs(next(iter(editors.values())), arguments)
-    tools, reports, paths = instruments(arguments), {}, []
+        if editor.stage != "editor" and (len(editors) > 1 or arguments.figure or arguments.personal):
+            raise InputError(f"{workdir} is of the {editor.stage} training; Table 1, figure and personal edits are of editors")
+    first = next(iter(editors.values()))
+    num = arguments.num if kinds == ["other"] else None  # clips are looked for in the whole split
+    split = load_test_split(arguments.data_dir, arguments.dataset, first.framing, first.resolution, num)
+    pairs, tools = {kind: pairs_of(split, arguments, kind) for kind in kinds}, instruments(arguments)
     out = arguments.out or (Path(arguments.workdirs[0]).parent / "table1" if len(editors) > 1 else None)
-    for folder in [*([out] if out else []), *(Path(workdir) / "eval" for workdir in editors if len(editors) > 1 or not out)]:
+    alone = arguments.out if len(editors) == 1 else None
+    for folder in [*([out] if out else []), *(Path(workdir) / "eval" for workdir in editors if not alone)]:
         make_folder(folder)  # nothing is measured that could not be kept
-    names = _names(editors) if len(editors) > 1 else dict.fromkeys(editors, "")
-    for workdir, editor in editors.items():
-        reports[names[workdir]] = result = evaluate(workdir, editor, pairs, info, notes, tools, arguments)
-        print(report.to_markdown(result))  # before anything can fail to be written
-        alone = arguments.out if len(editors) == 1 else None
-        paths += report.write(result, alone or Path(workdir) / "eval")
-    if len(editors) > 1:
-        table = table1.table1(reports)
-        pictures = {}
-        if arguments.figure:
-            pictures[figure.FIGURE] = figure.grid({names[workdir]: editor for workdir, editor in editors.items()}, pairs)
-        texts = {
-            "table1.md": "\n".join(report.markdown_table(table)),
-            "table1.html": html.page("Table 1", next(iter(reports.values())).setup, [], [table], pictures),
-        }
-        print(texts["table1.md"])
-        paths += report.write_files(out, texts, pictures)
+    names, failed, paths = _names(editors) if len(editors) > 1 else {}, [], []
+    for kind in kinds:
+        reports = {}
+        for workdir, editor in editors.items():
+            result = evaluate(workdir, editor, pairs[kind], kind, split, tools, arguments)
+            reports[names.get(workdir, "")] = result
+            print(report.to_markdown(result))  # before anything can fail to be written
+            paths += report.write(result, _folder(alone or Path(workdir) / "eval", kind))
+        if len(editors) > 1:
+            named = {names[workdir]: editor for workdir, editor in editors.items()}
+            paths += _write_table1(_folder(out, kind), reports, named if arguments.figure else {}, pairs[kind])
+        failed += [note for result in reports.values() for m in result.measurements if m.failed for note in m.notes]
     print(f"{time.perf_counter() - started:.0f} s in all")
     print("wrote", *paths)
-    return [note for result in reports.values() for m in result.measurements if m.failed for note in m.notes]
+    return failed
+
+
+def _write_table1(out: Path, reports: dict[str, report.Report], drawn: dict[str, Editor], pairs: Pairs) -> list[Path]:
+    """Prints and writes Table 1 of several editors' reports, with a figure of the editors `drawn`."""
+    table = table1.table1(reports)
+    pictures = {figure.FIGURE: figure.grid(drawn, pairs)} if drawn else {}
+    texts = {
+        "table1.md": "\n".join(report.markdown_table(table)),
+        "table1.html": html.page("Table 1", next(iter(reports.values())).setup, [], [table], pictures),
+    }
+    print(texts["table1.md"])
+    return report.write_files(out, texts, pictures)
 
 
 @command("evaluate")

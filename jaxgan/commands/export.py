@@ -10,8 +10,8 @@ import jax
 from jaxgan.checkpoints import Checkpoints, export, load
 from jaxgan.commands.flags import positive
 from jaxgan.commands.main import command
-from jaxgan.data.batches import load_split
 from jaxgan.data.crops import measure_framing
+from jaxgan.data.records import load_split
 from jaxgan.errors import InputError
 from jaxgan.training.stages import STAGES
 

@@ -12,6 +12,7 @@ from jaxgan.data.detection import DEFAULT_DETECTOR, DETECTORS
 from jaxgan.data.images import FILTERS
 from jaxgan.data.prepare import prepare_images, prepare_synthetic
 from jaxgan.data.tfrecords import dataset_folder
+from jaxgan.errors import InputError
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -25,6 +26,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--detector", choices=DETECTORS, default=DEFAULT_DETECTOR, help="default: %(default)s")
     parser.add_argument("--filter", choices=FILTERS, default="lanczos", help="resampling; default: %(default)s")
     parser.add_argument("--test_fraction", type=float, default=0.1, help="share of test images; default: %(default)s")
+    parser.add_argument(
+        "--people",
+        metavar="REGEX",
+        help="tells from a file's path who is on it, so that a person's portraits share a split and evaluation knows them: "
+        "group 1 the person, group 2, if any, the clip. '([^/]+)/' takes folders, '^([^_]+)_([^_]+)_' PERSON_CLIP_FRAME.jpg",
+    )
     parser.add_argument("--workers", type=positive_whole, help="threads; default: one for each CPU core")
     parser.add_argument("--limit", type=positive_whole, help="try only the first LIMIT images, by name")
     parser.add_argument("--seed", type=whole, default=0, help="seed of --synthetic; default: %(default)s")
@@ -38,9 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     common = {"test_fraction": args.test_fraction, "overwrite": args.overwrite}
     if args.images is not None:
-        options = {"filter": args.filter, "workers": args.workers, "limit": args.limit}
+        options = {"filter": args.filter, "people": args.people, "workers": args.workers, "limit": args.limit}
         where = (args.images, args.name, args.data_dir, args.resolution, args.detector)
         summary = prepare_images(*where, **options, **common)
+    elif args.people is not None:
+        raise InputError("--people reads names of files; procedural portraits are of one person each")
     else:
         where = (args.synthetic, args.name, args.data_dir, args.resolution)
         summary = prepare_synthetic(*where, seed=args.seed, **common)

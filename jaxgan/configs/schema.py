@@ -160,6 +160,7 @@ class InverterConfig:
     discriminator: DiscriminatorConfig = DiscriminatorConfig()  # taken from the StyleGAN checkpoint
     trunk: TrunkConfig = TrunkConfig()
     perceptual: PerceptualConfig = PerceptualConfig()
+    identity_weight: float = 0.0  # of the squared distance of dlib's face descriptors; 0 is the published form
     adam: AdamConfig = AdamConfig(decay=0.8)
     adversarial_weight: float = 0.08
     r1_gamma: float = 10.0
@@ -179,6 +180,7 @@ class EditorConfig:
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     cycle: Literal["latent", "image", "none"] = "latent"  # what closes the cycle; "none" only for the naive encoder
     perceptual: PerceptualConfig = PerceptualConfig()  # of image reconstruction terms, where the variant has any
+    identity_weight: float = 0.0  # as in the inverter, between the edit and its source; 0 is the published form
     adam: AdamConfig = AdamConfig(decay=0.8)
     adversarial_weight: float = 0.05  # lambda
     mismatched_share: float = 0.0  # of the fakes' weight, for portraits with others' landmarks; 0 is the published form

@@ -23,6 +23,8 @@ def validate(config: Config) -> Config:
                 raise ConfigError(f"augment.{name} must lie in [0, 1), got {getattr(config.augment, name)}")
         if config.growing.start:
             _validate_growing(config.growing, resolution, config.adam)
+    if not isinstance(config, StyleGANConfig) and config.identity_weight < 0:
+        raise ConfigError(f"identity_weight must be at least 0, got {config.identity_weight}")
     if config.r1_interval < 1:
         raise ConfigError(f"r1_interval must be at least 1, got {config.r1_interval}")
     if isinstance(config, EditorConfig):

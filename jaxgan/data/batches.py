@@ -1,4 +1,4 @@
-"""Batches for training, from prepared datasets or from arrays, and whole splits for evaluation.
+"""Batches for training, from prepared datasets or from arrays.
 
 A batch is a dict of NumPy arrays: image uint8 [B, R, R, 3] and keypoints float32 [B, 68, 2], in pixels of the image;
 with targets=True also target_keypoints float32 [B, 68, 2], drawn independently.
@@ -10,7 +10,6 @@ batch that one process would draw with the size of all of theirs.
 
 import itertools
 import queue
-import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,8 +20,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from jaxgan.data.landmarks import mirror_images, mirror_keypoints
-from jaxgan.data.tfrecords import import_tensorflow, open_dataset
-from jaxgan.errors import DatasetError, InputError
+from jaxgan.data.records import describe, open_split, read_all
+from jaxgan.data.tfrecords import import_tensorflow
+from jaxgan.errors import InputError
 
 Batch = dict[str, np.ndarray]
 Placed = TypeVar("Placed")
@@ -31,61 +31,6 @@ DECODERS = 4  # images decoded at the same time
 _SHUFFLE_BYTES = 2**30  # memory for shuffling; larger datasets are shuffled within a moving window of this size
 # Independent random streams of one seed.
 _ORDER, _MIRROR, _TARGET_ORDER, _TARGET_MIRROR = range(4)
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What is known of a prepared dataset."""
-
-    name: str
-    resolution: int  # side of the images in pixels
-    num_train: int
-    num_test: int
-    detector: str  # source of the landmarks; "exact" for procedural portraits
-    filter: str | None  # with which the images were resampled
-    source: str  # name of the folder or archive, or "procedural"
-    seed: int | None  # of procedural portraits
-
-
-def dataset_info(data_dir: str | Path, name: str, resolution: int | None = None) -> DatasetInfo:
-    """Describes a prepared dataset.
-
-    Raises:
-      DatasetError: There is no such dataset, jaxgan.data.prepare did not write it, or it has another resolution
-          than the one asked for.
-    """
-    info = open_dataset(data_dir, name).info
-    try:
-        known = {key: info.metadata[key] for key in ("resolution", "detector", "filter", "source", "seed")}
-    except KeyError as error:
-        raise DatasetError(f"{_where(data_dir, name)}: its metadata lacks {error}; prepare it anew") from error
-    if resolution not in (None, known["resolution"]):
-        raise DatasetError(f"{_where(data_dir, name)}: has {known['resolution']} px, not {resolution} px")
-    counts = {f"num_{each}": info.splits[each].num_examples if each in info.splits else 0 for each in ("train", "test")}
-    return DatasetInfo(name=name, **known, **counts)
-
-
-def load_split(
-    data_dir: str | Path, name: str, split: str, limit: int | None = None
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Loads a split into memory, in the fixed order it has on disk.
-
-    Args:
-      data_dir: Folder of the datasets.
-      name: Name of the dataset.
-      split: "train" or "test".
-      limit: Loads only the first records.
-
-    Returns:
-      Images uint8 [N, R, R, 3], keypoints float32 [N, 68, 2] and the N file names.
-
-    Raises:
-      DatasetError: There is no such dataset or split.
-    """
-    records, decode = _open_split(data_dir, name, split)
-    rows = list(_read(records.take(-1 if limit is None else limit).map(decode), _where(data_dir, name)))
-    images, keypoints = np.stack([row["image"] for row in rows]), np.stack([row["keypoints"] for row in rows])
-    return images, keypoints, [row["file"].decode() for row in rows]
 
 
 def record_batches(
@@ -121,8 +66,8 @@ def record_batches(
       ValueError: A number is out of range.
     """
     draws = _Draws(seed, batch_size, start_step, process_index, process_count)
-    records, decode = _open_split(data_dir, name, split)
-    where = _where(data_dir, name)
+    records, decode = open_split(data_dir, name, split)
+    where = describe(data_dir, name)
     tf, _ = import_tensorflow()
     count = int(records.cardinality())
     first_epoch, skipped = divmod(start_step * batch_size * process_count, count)
@@ -141,7 +86,7 @@ def record_batches(
     stream = stream.map(decode, num_parallel_calls=DECODERS)
     options = tf.data.Options()
     options.autotune.enabled = False  # its thread keeps a stream from being closed for up to a minute
-    batches = _read(stream.batch(batch_size, drop_remainder=True).prefetch(2).with_options(options), where)
+    batches = read_all(stream.batch(batch_size, drop_remainder=True).prefetch(2).with_options(options), where)
     pool = _all_keypoints(records, where) if targets else None
     portraits = ((batch["image"], batch["keypoints"]) for batch in batches)
     return _batches(portraits, pool, draws, mirror)
@@ -270,43 +215,11 @@ def _batches(
         yield batch
 
 
-def _open_split(data_dir: str | Path, name: str, split: str) -> tuple[Any, Callable[[Any], Any]]:
-    """A split as a tf.data.Dataset of records with encoded images, in fixed order, and what decodes one of them."""
-    _, tfds = import_tensorflow()
-    builder = open_dataset(data_dir, name)
-    if split not in builder.info.splits:
-        there = ", ".join(sorted(builder.info.splits))
-        raise DatasetError(f"{_where(data_dir, name)}: no split {split} (there: {there})")
-    # Caching is left to the operating system: tf.data's warns whenever a stream is not read to its end.
-    options = tfds.ReadConfig(try_autocache=False)
-    records = builder.as_dataset(split, decoders={"image": tfds.decode.SkipDecoding()}, read_config=options)
-    image = builder.info.features["image"]
-
-    def decode(record: Any) -> Any:
-        return record | {"image": image.decode_example(record["image"])}
-
-    return records, decode
-
-
-def _where(data_dir: str | Path, name: str) -> str:
-    return f"dataset {name} in {data_dir}"
-
-
-def _read(dataset: Any, where: str) -> Iterator[Any]:
-    """The elements of a tf.data.Dataset as NumPy arrays; `where` is said in errors."""
-    tf, _ = import_tensorflow()
-    try:
-        yield from dataset.as_numpy_iterator()
-    except tf.errors.OpError as error:
-        reason = re.sub(r"\{\{.*?\}\} |\[Op:.*|\[\[.*", "", error.message.splitlines()[0]).strip()
-        raise DatasetError(f"{where} cannot be read, prepare it anew: {reason}") from error
-
-
 def _shuffle_window(records: Any, count: int, where: str) -> int:
     """How many encoded records fit into _SHUFFLE_BYTES."""
-    sample = [len(record["image"]) for record in _read(records.take(64), where)]
+    sample = [len(record["image"]) for record in read_all(records.take(64), where)]
     return max(1, min(count, int(_SHUFFLE_BYTES / np.mean(sample))))
 
 
 def _all_keypoints(records: Any, where: str) -> np.ndarray:
-    return np.concatenate(list(_read(records.map(lambda record: record["keypoints"]).batch(1024), where)))
+    return np.concatenate(list(read_all(records.map(lambda record: record["keypoints"]).batch(1024), where)))

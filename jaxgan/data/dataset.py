@@ -6,7 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from jaxgan.data.batches import Batch, DatasetInfo, dataset_info, load_split, record_batches
+from jaxgan.data.batches import Batch, record_batches
+from jaxgan.data.records import DatasetInfo, dataset_info, load_split
 
 
 class Dataset(Protocol):

@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 
 from jaxgan import storage
-from jaxgan.data.batches import Batch, DatasetInfo, array_batches, dataset_info, load_split
+from jaxgan.data.batches import Batch, array_batches
+from jaxgan.data.records import DatasetInfo, dataset_info, load_split
 from jaxgan.errors import DamagedError, DatasetError, InputError
 
 SPLITS = ("train", "test")

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from tqdm import tqdm
 from jaxgan.data.crops import largest_square
 from jaxgan.data.detection import Detector, load_detector, search
 from jaxgan.data.images import decode_image, encode_png
+from jaxgan.data.people import Label, labeller
 from jaxgan.data.shape import check_face
 from jaxgan.data.sources import Source, identical_files, open_source
 from jaxgan.data.summary import Outcome, Summary
@@ -50,6 +52,7 @@ def prepare_images(
     *,
     filter: str = "lanczos",
     test_fraction: float = 0.1,
+    people: str | None = None,
     workers: int | None = None,
     limit: int | None = None,
     overwrite: bool = False,
@@ -63,7 +66,10 @@ def prepare_images(
       resolution: Side R of the stored images in pixels, a power of two from 8 on.
       detector: A key of detection.DETECTORS; finds landmarks at the resolution of the source.
       filter: A key of images.FILTERS; resamples the largest square around the landmarks to R.
-      test_fraction: Expected share of the images in the test split, in [0, 1). Byte-identical files share a split.
+      test_fraction: Expected share of the images, or of the people, in the test split, in [0, 1]. Byte-identical files share a
+        split.
+      people: Regular expression that tells from a file's path who is on it; see people.labeller. All portraits of a person
+        share a split. None stores no people.
       workers: Threads that decode and detect; by default one for each CPU core.
       limit: Tries only the first images, by name.
       overwrite: Replaces a dataset of this name.
@@ -71,22 +77,33 @@ def prepare_images(
     Raises:
       SourceError, DetectorError: The images or the detector cannot be opened.
       DatasetError: There is a dataset of this name already, an argument is out of range or no image was accepted.
+      InputError: `people` cannot be used, or is found in no file's path.
     """
     _check(name, resolution, test_fraction)
+    label = labeller(people) if people is not None else lambda file: Label("", "")
     with _new_dataset(data_dir, name, overwrite) as folder:
         source = open_source(images)
         detect = load_detector(detector)
         files = source.files[:limit]
+        labels = {file: label(file) for file in files}
+        if people is not None and not any(each.person for each in labels.values()):
+            raise InputError(f"--people {people!r} is found in none of {len(files)} files, such as {files[0]}")
         copies = identical_files(source, files)
         summary = Summary(resolution, source.ignored, copies)
 
         def outcomes(files: list[str], bar: tqdm) -> Iterator[Outcome]:
             for outcome in _in_order(lambda file: _prepare(source, file, detect, resolution, filter), files, workers):
                 bar.update()
+                if outcome.record is not None:
+                    outcome = replace(outcome, record=outcome.record._replace(label=labels[outcome.file]))
                 yield outcome
 
         metadata = {"source": Path(images).resolve().name, "detector": detector, "filter": filter, "seed": None}
-        splits = {file: split_of(copies.get(file, file), test_fraction) for file in files}
+        if people is not None:
+            metadata["people"] = people
+        # a copy goes with the first of its kind, a portrait with its person
+        first = {file: copies.get(file, file) for file in files}
+        splits = {file: split_of(labels[each].person or each, test_fraction) for file, each in first.items()}
         _write(folder, name, resolution, splits, outcomes, test_fraction, metadata, summary)
     return summary
 
@@ -128,8 +145,8 @@ def _check(name: str, resolution: int, test_fraction: float) -> None:
         raise DatasetError(f"name {name!r}: use letters, digits and underscores, a letter first")
     if resolution < 8 or resolution & (resolution - 1):
         raise DatasetError(f"resolution {resolution}: must be a power of two from 8 on")
-    if not 0 <= test_fraction < 1:
-        raise DatasetError(f"test_fraction {test_fraction}: must be in [0, 1)")
+    if not 0 <= test_fraction <= 1:
+        raise DatasetError(f"test_fraction {test_fraction}: must be in [0, 1]")
 
 
 @contextlib.contextmanager
@@ -233,6 +250,7 @@ def _write(
         metadata.update({f"num_{each}": summary.accepted[each] for each in SPLITS}, rejected=len(summary.rejected))
 
     with tqdm(total=len(splits), desc=name, unit="image", smoothing=0.1) as bar:
-        write_dataset(folder, name, resolution, {split: records(split, bar) for split in SPLITS}, metadata)
+        filled = {split: records(split, bar) for split in SPLITS}
+        write_dataset(folder, name, resolution, filled, metadata, labelled="people" in metadata)
     summary.seconds = time.perf_counter() - started
     summary.write_csv(dataset_folder(folder, name) / REJECTED_FILE)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from jaxgan.data.landmarks import NUM_LANDMARKS
+from jaxgan.data.people import Label
 from jaxgan.errors import DatasetError
 
 VERSION = "1.0.0"
@@ -25,6 +26,7 @@ class Record(NamedTuple):
     file: str  # the image's path in its source, or procedural/SEED/INDEX
     png: bytes  # the image as stored, uint8 [R, R, 3]
     keypoints: np.ndarray  # float32 [68, 2] in pixels of the stored image
+    label: Label = Label("", "")  # who is on it, for datasets prepared with --people
 
 
 def import_tensorflow() -> tuple[Any, Any]:
@@ -55,6 +57,7 @@ def write_dataset(
     resolution: int,
     splits: Mapping[str, Iterable[Record]],
     metadata: dict[str, Any],
+    labelled: bool = False,
 ) -> None:
     """Writes a dataset. Equal records give equal files, whatever order they come in.
 
@@ -64,6 +67,7 @@ def write_dataset(
       resolution: Side R of the images in pixels.
       splits: The records of each split. They are read once, in turn; an empty split is left out.
       metadata: Values for JSON, saved with the dataset. It is read after the records, so they may add to it.
+      labelled: Whether to store who is on each portrait.
 
     Raises:
       DatasetError: There is no record in any split.
@@ -91,6 +95,7 @@ def write_dataset(
                         "keypoints": tfds.features.Tensor(shape=(NUM_LANDMARKS, 2), dtype=np.float32),
                         "file": tfds.features.Text(),
                     }
+                    | {part: tfds.features.Text() for part in (Label._fields if labelled else ())}
                 ),
                 metadata=described,
             )
@@ -101,7 +106,8 @@ def write_dataset(
         def _generate_examples(self, records: Iterable[Record]) -> Iterator[tuple[str, dict[str, Any]]]:
             for record in records:
                 image = io.BytesIO(record.png)
-                yield record.file, {"image": image, "keypoints": record.keypoints, "file": record.file}
+                known = record.label._asdict() if labelled else {}
+                yield record.file, {"image": image, "keypoints": record.keypoints, "file": record.file, **known}
             described.update(metadata)
 
         def _example_writer(self) -> Any:

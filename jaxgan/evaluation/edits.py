@@ -1,5 +1,6 @@
 """What an editor makes of the pairs, computed once for all metrics."""
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 from jaxgan.errors import InputError
 from jaxgan.evaluation.measurement import Column, mean_column
-from jaxgan.evaluation.pairs import CYCLE, INVERSION, MANIPULATED, RANDOM, RECONSTRUCTION, Pairs, Row
+from jaxgan.evaluation.pairs import CYCLE, INVERSION, MANIPULATED, PERSONAL, RANDOM, RECONSTRUCTION, Pairs, Row
 
 CHUNK = 64  # images processed at once
 FAILURES = "A picture without a detected face scores the distance between its source's landmarks and its target's."
@@ -31,6 +32,8 @@ class SupportsEdits(Protocol):
     def render(self, latents: np.ndarray) -> np.ndarray: ...
 
     def generate(self, seeds: np.ndarray, truncation: float) -> np.ndarray: ...
+
+    def edit(self, images: np.ndarray, keypoints: np.ndarray, personal: bool) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -128,35 +131,41 @@ def undetected_column(edits: Edits) -> Column:
     return mean_column("undetected", "share of pictures in which no face is found", "lower", samples)
 
 
-def in_chunks(function: Callable[..., Any], description: str, *arrays: np.ndarray, pad: bool = False) -> np.ndarray:
-    """Applies a function to CHUNK rows at a time and shows a progress bar.
+def in_chunks(
+    function: Callable[..., Any], description: str, *arrays: np.ndarray, pad: bool = False, size: int | None = None
+) -> np.ndarray:
+    """Applies a function to some rows at a time and shows a progress bar.
 
     Args:
-      function: maps as many arrays as are given, [n, ...] with n at most CHUNK, to a result [n, ...].
+      function: maps as many arrays as are given, [n, ...] with n at most `size`, to a result [n, ...].
       description: what the progress bar says.
       *arrays: [N, ...] each.
       pad: fills up a last, shorter chunk with zeros, so that one compiled program serves all chunks. A single chunk keeps
         its size.
+      size: rows at a time; by default CHUNK.
 
     Returns:
       The concatenated results, [N, ...].
     """
-    results, count = [], len(arrays[0])
+    results, count, size = [], len(arrays[0]), size or CHUNK
     with tqdm(total=count, desc=description, unit="image") as bar:
-        for start in range(0, max(count, 1), CHUNK):  # no rows are one empty chunk, whose result has the right shape
-            rows = [array[start : start + CHUNK] for array in arrays]
-            size = len(rows[0])
+        for start in range(0, max(count, 1), size):  # no rows are one empty chunk, whose result has the right shape
+            rows = [array[start : start + size] for array in arrays]
+            here = len(rows[0])
             if pad and start:
-                rows = [np.pad(each, [(0, CHUNK - size), *[(0, 0)] * (each.ndim - 1)]) for each in rows]
-            results.append(function(*rows)[:size])
-            bar.update(size)
+                rows = [np.pad(each, [(0, size - here), *[(0, 0)] * (each.ndim - 1)]) for each in rows]
+            results.append(function(*rows)[:here])
+            bar.update(here)
     return np.concatenate(results)
 
 
-def make_edits(editor: SupportsEdits, pairs: Pairs, instruments: Instruments) -> Edits:
+def make_edits(editor: SupportsEdits, pairs: Pairs, instruments: Instruments, personal: bool = False) -> Edits:
     """Inverts every source; edits it to its target's landmarks, back again, and to its own; draws as many random samples.
 
     An editor whose stage is "inverter" yields only inversions and samples.
+
+    Args:
+      personal: whether to edit each source by a generator tuned to it as well, which takes seconds each.
 
     Raises:
       InputError: the portraits do not have the editor's resolution, or the checkpoint has no inverter.
@@ -190,6 +199,9 @@ def make_edits(editor: SupportsEdits, pairs: Pairs, instruments: Instruments) ->
         cycle = in_chunks(editor.edit_latents, "cycle latents", made, own, edited)
         reconstructed = in_chunks(editor.edit_latents, "reconstruction latents", pairs.sources, own, w)
         rows[MANIPULATED] = Row(made, wanted)
+        if personal:
+            one_by_one = functools.partial(editor.edit, personal=True)
+            rows[PERSONAL] = Row(in_chunks(one_by_one, PERSONAL, pairs.sources, wanted, size=1), wanted)
         rows[RECONSTRUCTION] = Row(in_chunks(editor.render, RECONSTRUCTION, reconstructed), own)
         rows[CYCLE] = Row(in_chunks(editor.render, CYCLE, cycle), own)
         made = in_chunks(editor.render, INVERSION, w)

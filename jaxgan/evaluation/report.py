@@ -105,10 +105,9 @@ def to_csv(report: Report) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["source", "target", "row", *(column.name for column in columns)])
-    for source, target in enumerate(report.pairs.targets):
+    for place, files in enumerate(zip(report.pairs.files, report.pairs.target_files, strict=True)):
         for row in rows:
-            numbers = [column.samples[row][source] if row in column.samples else math.nan for column in columns]
-            files = report.pairs.files[source], report.pairs.files[target]
+            numbers = [column.samples[row][place] if row in column.samples else math.nan for column in columns]
             writer.writerow([*files, row, *("" if math.isnan(number) else f"{number:.6g}" for number in numbers)])
     return text.getvalue()
 

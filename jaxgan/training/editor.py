@@ -39,7 +39,7 @@ def make_train_step(config: EditorConfig, phase: Phase, r1_weight: float) -> Cal
     """The step (state, frozen, batch) -> (state, metrics), for parallel.pmap_step.
 
     batch holds image uint8 [B, R, R, 3], keypoints and target_keypoints float32 [B, 68, 2] in pixels; frozen the variables of
-    generator and inverter, and the parameters of the perceptual network if any.
+    generator and inverter, and the parameters of the perceptual and the identity network if any.
     """
     gen, encoder, critic = config.generator, Encoder(config.encoder, config.generator), Discriminator(config.discriminator)
     reconstruction = losses.make_reconstruction(config.perceptual, config.stylegan_discriminator)
@@ -90,6 +90,10 @@ def make_train_step(config: EditorConfig, phase: Phase, r1_weight: float) -> Cal
                 scores["direct"] = score(d_params, rendered, own.image)
                 for name, term in reconstruction(frozen, rendered, portraits).items():
                     terms[f"direct_{name}"] = 0.5 * term
+            if config.identity_weight:
+                wanted = jnp.where(own_turn, batch["keypoints"], batch["target_keypoints"])
+                distance = losses.identity_distance(frozen, (manipulated, wanted), (portraits, batch["keypoints"]))
+                terms["identity"] = config.identity_weight * distance
             total, terms = losses.editor_loss(terms, scores, jnp.float32(config.adversarial_weight))
             return total, (manipulated, stats, {**terms, "loss": total})
 

@@ -39,9 +39,10 @@ def _statistics_of_w(config: InverterConfig, generator: dict) -> dict[str, jax.A
 
 
 def make_train_step(config: InverterConfig, phase: Phase, r1_weight: float) -> Callable:
-    """The step (state, frozen, batch with image uint8 [B, R, R, 3]) -> (state, metrics), for parallel.pmap_step.
+    """The step (state, frozen, batch) -> (state, metrics), for parallel.pmap_step.
 
-    frozen holds the generator's variables, and the parameters of the perceptual network if any.
+    batch holds image uint8 [B, R, R, 3] and, for the identity term, keypoints float32 [B, 68, 2] in pixels; frozen the
+    variables of the generator, and the parameters of the perceptual and the identity network if any.
     """
     inverter = Inverter(config.trunk, config.generator)
     critic = Discriminator(config.discriminator)
@@ -59,6 +60,9 @@ def make_train_step(config: InverterConfig, phase: Phase, r1_weight: float) -> C
             w, updates = inverter.apply(variables, real, True, mutable=["batch_stats"])
             fake = render(config.generator, frozen["generator"], w)
             terms = reconstruction(frozen, fake, real)
+            if config.identity_weight:
+                distance = losses.identity_distance(frozen, (fake, batch["keypoints"]), (real, batch["keypoints"]))
+                terms["identity"] = config.identity_weight * distance
             adversarial = losses.generator_logistic(score(state.params["discriminator"], fake))
             total = sum(terms.values()) + config.adversarial_weight * adversarial
             return total, (fake, updates["batch_stats"], {**terms, "adv": adversarial, "loss": total})

@@ -13,6 +13,7 @@ from jaxgan.configs import Config, RunConfig
 from jaxgan.data.batches import prefetch
 from jaxgan.data.dataset import Dataset
 from jaxgan.errors import DivergedError
+from jaxgan.models.features.dlib_face import load_dlib_face
 from jaxgan.models.features.weights import load_vgg16
 from jaxgan.training import discriminator, parallel
 from jaxgan.training.clock import WARM_UP, Clock
@@ -52,6 +53,8 @@ def train(
     run, frozen = config.run, networks
     if stage.previous and config.perceptual.network == "vgg16" and config.perceptual.vgg16_weights:
         frozen = {**frozen, "vgg16": load_vgg16(config.perceptual.vgg16_weights)}
+    if stage.previous and config.identity_weight:
+        frozen = {**frozen, "dlib_face": load_dlib_face()}
     frozen, state = parallel.replicate(frozen), parallel.replicate(state)
     shown = _shown(dataset) if stage.reads_portraits else {}
     schedule = phases(config)

@@ -12,7 +12,7 @@ from jaxgan import Editor
 from jaxgan.checkpoints import Checkpoints, load
 from jaxgan.commands import evaluate, prepare
 from jaxgan.commands import train as train_command
-from jaxgan.data.batches import load_split
+from jaxgan.data.records import load_split
 from jaxgan.errors import CheckpointError
 
 DATASET = "procedural"

@@ -10,7 +10,8 @@ from jaxgan.commands import pack as pack_command
 from jaxgan.commands import prepare
 from jaxgan.data import packed
 from jaxgan.data.packed import Packed, pack
-from jaxgan.data.batches import array_batches, dataset_info, load_split
+from jaxgan.data.batches import array_batches
+from jaxgan.data.records import dataset_info, load_split
 from jaxgan.errors import DatasetError, InputError
 
 DATASET = "procedural"

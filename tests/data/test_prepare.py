@@ -22,7 +22,7 @@ from jaxgan.data.shape import MEAN_FACE
 from jaxgan.faces import portraits as synthetic
 from jaxgan.errors import DetectorError
 from jaxgan.data.summary import Outcome, Summary
-from jaxgan.data.batches import dataset_info, load_split
+from jaxgan.data.records import dataset_info, load_split
 from jaxgan.data.tfrecords import Record, dataset_folder
 from jaxgan.errors import DatasetError, InputError
 from jaxgan.runtime import lock_folder

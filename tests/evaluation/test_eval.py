@@ -13,8 +13,10 @@ from jaxgan import storage
 from jaxgan.commands import evaluate
 from jaxgan.data.crops import Framing
 from jaxgan.data.images import read_image
+from jaxgan.data.people import Label
 from jaxgan.data.shape import MEAN_FACE
 from jaxgan.errors import DetectorError
+from jaxgan.evaluation import portraits as test_portraits
 from jaxgan.evaluation import table1
 
 R = 16
@@ -76,9 +78,10 @@ def script(monkeypatch, tmp_path):
         return [np.full((68, 2), 8, np.float32) if i % 2 else None for i in range(len(images))]
 
     monkeypatch.setattr(module, "Editor", FakeEditor)
-    monkeypatch.setattr(module, "load_split", load_split)
+    monkeypatch.setattr(test_portraits, "load_split", load_split)
+    monkeypatch.setattr(test_portraits, "load_labels", lambda *which: None)
     info = SimpleNamespace(name="faces", resolution=R, detector="exact", filter="lanczos", num_train=6)
-    monkeypatch.setattr(module, "dataset_info", lambda data_dir, name, resolution: info)
+    monkeypatch.setattr(test_portraits, "dataset_info", lambda data_dir, name, resolution: info)
     monkeypatch.setenv("JAXGAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "detect_landmarks", detect)
     module.run = functools.partial(run, module, tmp_path)
@@ -100,6 +103,7 @@ def test_results_table_and_figure(script, tmp_path, capsys):
         "step": 7,
         "workdir": "",
         "dataset": "faces",
+        "pairs_of": "other people's portraits",
         "portraits": 4,
         "resolution": R,
         "filter": "lanczos",
@@ -211,7 +215,7 @@ def test_an_inverter_has_no_place_in_table_1(script, tmp_path, capsys):
     for name in ("full", "inverter"):
         (tmp_path / name).mkdir()
     assert script.run("--workdirs", f"{tmp_path}/full,{tmp_path}/inverter") == 1
-    assert "is of the inverter training; Table 1 and the figure are of editors" in capsys.readouterr().err
+    assert "is of the inverter training; Table 1, figure and personal edits are of editors" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -230,10 +234,28 @@ def test_errors_are_one_line(script, tmp_path, capsys, arguments, message):
     assert not list(tmp_path.iterdir())
 
 
+def test_pairs_of_the_same_person_have_a_folder_of_their_own(script, monkeypatch, tmp_path):
+    labels = [Label(f"{i // 2}", "clip") for i in range(6)]
+    monkeypatch.setattr(test_portraits, "load_labels", lambda data_dir, name, split, limit: labels[:limit])
+    assert script.run("--metrics", "truth", "--pairs", "both", "--num", "2") == 0
+    other, same = (json.loads((tmp_path / folder / "results.json").read_text()) for folder in ("eval", "eval/same"))
+    assert (other["setup"]["portraits"], same["setup"]["portraits"]) == (6, 2)
+    assert "truth_mse" not in other["columns"] and [*same["columns"]] == ["truth_mse", "truth_ssim"]
+    assert same["setup"]["pairs_of"] == "frames of the same clip"
+
+
+def test_personal_edits_are_a_row(script, monkeypatch, tmp_path):
+    monkeypatch.setattr(FakeEditor, "edit", lambda self, images, keypoints, personal: images + np.uint8(3), raising=False)
+    assert script.run("--metrics", "nme", "--personal", "--num", "3", "--out", str(tmp_path / "out")) == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [*results["rows"]][:2] == ["manipulated", "personal"]
+    assert any("csim_dlib is no independent measure" in note for note in results["notes"])
+
+
 def test_a_dataset_framed_otherwise_is_cropped_as_the_editors_portraits_were(script, monkeypatch, tmp_path):
     images, _, files = portraits(6)
     points = np.tile(MEAN_FACE * (0.2 * R) + R / 2, (6, 1, 1)).astype(np.float32)
-    monkeypatch.setattr(script, "load_split", lambda data_dir, name, split, limit=None: (images, points, files))
+    monkeypatch.setattr(test_portraits, "load_split", lambda data_dir, name, split, limit=None: (images, points, files))
     monkeypatch.setattr(FakeEditor, "framing", Framing(0.5, 0.5, 0.4))
     assert script.run("--metrics", "reconstruction", "--num", "4", "--out", str(tmp_path / "out")) == 0
     table = (tmp_path / "out" / "table.md").read_text()

@@ -4,12 +4,28 @@ import numpy as np
 import pytest
 from helpers.made_up import R, column, dataset, edits_of, face
 
+from jaxgan.data.people import Label
 from jaxgan.evaluation.edits import aligned_face
 from jaxgan.evaluation.metrics import descriptors, distribution, frechet, identity, measure_all
 from jaxgan.evaluation.metrics.descriptors import dlib_descriptors
 from jaxgan.evaluation.metrics.features import cached
 from jaxgan.evaluation.metrics.kid import kernel_distance
-from jaxgan.evaluation.pairs import COPY_SOURCE, COPY_TARGET, INVERSION, MANIPULATED, NEAREST, RANDOM, REAL, RECONSTRUCTION
+from jaxgan.evaluation.pairs import (
+    COPY_SOURCE,
+    COPY_TARGET,
+    INVERSION,
+    MANIPULATED,
+    NEAREST,
+    OTHER_PEOPLE,
+    RANDOM,
+    REAL,
+    RECONSTRUCTION,
+    SAME_PERSON,
+    TRUE_PICTURE,
+    cyclic_derangement,
+)
+from jaxgan.models.features import dlib_face
+from jaxgan.models.features.dlib_face import DLIB_SIZE, dlib_weights
 
 TABLE = np.random.default_rng(0).normal(size=(256, 128)) + 3
 
@@ -22,7 +38,7 @@ def by_value(faces):
 @pytest.fixture
 def edits(monkeypatch):
     """Six edits whose faces have fake descriptors; the second face of every row is not found."""
-    monkeypatch.setattr(descriptors, "load_dlib", lambda: lambda chip: by_value(chip[None])[0])
+    monkeypatch.setattr(descriptors, "load_dlib", lambda: by_value)
     return edits_of(6, lambda images: [None if i == 1 else face() for i in range(len(images))], facenet=by_value)
 
 
@@ -31,7 +47,7 @@ def correlation(a, b):
 
 
 def test_csim_is_the_cosine_of_descriptors(edits):
-    measurement, targets = identity.measure(edits), edits.pairs.targets
+    measurement, targets = identity.measure(edits), cyclic_derangement(6, 0)
     own, others = TABLE[:6], TABLE[10:16]  # inversions are ten shades brighter
     mean = own.mean(axis=0)
     expected = {
@@ -63,7 +79,7 @@ def test_faces_not_found_are_cut_out_by_their_sources_landmarks(edits):
 
 def test_fewer_training_portraits_than_pairs(monkeypatch):
     """Their faces, if not found, are cropped by their own landmarks."""
-    monkeypatch.setattr(descriptors, "load_dlib", lambda: lambda chip: by_value(chip[None])[0])
+    monkeypatch.setattr(descriptors, "load_dlib", lambda: by_value)
     images, keypoints, _ = dataset(4)
     edits = edits_of(6, training=(images, keypoints))
     faces = edits.aligned(REAL, "faces", 20, lambda faces: faces)
@@ -74,7 +90,7 @@ def test_fewer_training_portraits_than_pairs(monkeypatch):
 
 def test_targets_are_described_as_they_are_as_sources(edits):
     np.testing.assert_array_equal(
-        dlib_descriptors(edits, COPY_TARGET), dlib_descriptors(edits, COPY_SOURCE)[edits.pairs.targets]
+        dlib_descriptors(edits, COPY_TARGET), dlib_descriptors(edits, COPY_SOURCE)[cyclic_derangement(6, 0)]
     )
 
 
@@ -88,30 +104,75 @@ def test_legacy_padding():
 def test_descriptors_are_dlibs_own():
     """Aligning, then describing a face equals dlib's single call with an image and a shape."""
     dlib = pytest.importorskip("dlib")
-    network = descriptors.load_dlib()
     image, points = np.random.default_rng(0).integers(0, 256, (R, R, 3), np.uint8), face(0.8, (2, 1))
     shape = dlib.full_object_detection(
         dlib.rectangle(0, 0, R - 1, R - 1), [dlib.point(*(int(c) for c in np.rint(point - 0.5))) for point in points]
     )
-    found = np.array(network(aligned_face(image, points, descriptors.CHIP)))
-    np.testing.assert_allclose(found, np.array(network(image, shape)), atol=1e-5)
+    (found,) = descriptors.load_dlib()(aligned_face(image, points, DLIB_SIZE)[None])
+    own = dlib.face_recognition_model_v1(str(dlib_weights())).compute_face_descriptor(image, shape)
+    np.testing.assert_allclose(found, np.array(own), atol=1e-5)
 
 
-def test_several_processes_describe_as_one(monkeypatch):
-    pytest.importorskip("dlib")
-    monkeypatch.setattr(descriptors.os, "cpu_count", lambda: 2)
-    edits = edits_of(4, lambda images: [face()] * len(images))
-    one = dlib_descriptors(edits, MANIPULATED)
-    monkeypatch.setattr(descriptors, "WORTH_A_PROCESS", 1)
-    several = dlib_descriptors(edits_of(4, lambda images: [face()] * len(images)), MANIPULATED)
-    np.testing.assert_array_equal(several, one)
-    assert several.shape == (4, 128) and len(np.unique(several, axis=0)) == 4
+def test_chunks_do_not_matter():
+    faces = np.random.default_rng(0).integers(0, 256, (descriptors.BATCH + 1, DLIB_SIZE, DLIB_SIZE, 3), np.uint8)
+    together = descriptors.load_dlib()(faces)
+    assert together.shape == (len(faces), 128) and len(np.unique(together, axis=0)) == len(faces)
+    np.testing.assert_allclose(descriptors.load_dlib()(faces[-1:])[0], together[-1], atol=1e-5)
+
+
+def test_labelled_portraits_give_identity_its_scale(monkeypatch):
+    """Portraits 0, 1 and 2 are of one person, 3 and 4 of another; of 5 it is not known."""
+    monkeypatch.setattr(descriptors, "load_dlib", lambda: by_value)
+    people = ["a", "a", "a", "b", "b", ""]
+    edits = edits_of(6, lambda images: [face()] * len(images), labels=[Label(person, "") for person in people])
+    values = column(identity.measure(edits), "csim_dlib_raw").samples
+    own = TABLE[:6] / np.linalg.norm(TABLE[:6], axis=1, keepdims=True)
+    cosines = own @ own.T
+    expected = [
+        cosines[0, [1, 2]].mean(),
+        cosines[1, [0, 2]].mean(),
+        cosines[2, :2].mean(),
+        cosines[3, 4],
+        cosines[4, 3],
+        np.nan,
+    ]
+    np.testing.assert_allclose(values[SAME_PERSON], expected)
+    np.testing.assert_allclose(values[OTHER_PEOPLE][3:], [cosines[3, :3].mean(), cosines[4, :3].mean(), np.nan])
+    auc = column(identity.measure(edits), "csim_dlib_raw_auc").values[COPY_SOURCE]
+    same, others = cosines[[0, 0, 1, 3], [1, 2, 2, 4]], cosines[:3, 3:5].ravel()
+    assert auc == pytest.approx(np.mean(same[:, None] > others[None]))
+
+
+def test_true_frames_have_identities_of_their_own(monkeypatch):
+    monkeypatch.setattr(descriptors, "load_dlib", lambda: by_value)
+    labels = [Label(f"{i // 2}", "clip") for i in range(6)]
+    edits = edits_of(6, lambda images: [face()] * len(images), labels=labels, same=True)
+    measurement = identity.measure(edits)
+    before = np.array([int(file[:3]) for file in edits.pairs.files])
+    np.testing.assert_array_equal(before % 2, 0)  # the second frame is the true one
+    expected = [correlation(TABLE[i], TABLE[i + 1]) for i in before]
+    np.testing.assert_allclose(column(measurement, "csim_dlib_raw").samples[TRUE_PICTURE], expected)
+    np.testing.assert_allclose(column(measurement, "csim_dlib_raw").samples[SAME_PERSON], expected)
+    np.testing.assert_allclose(column(measurement, "csim_dlib_raw_truth").samples[COPY_SOURCE], expected)
+    inverted = [correlation(TABLE[i + 10], TABLE[i + 1]) for i in before]
+    np.testing.assert_allclose(column(measurement, "csim_dlib_raw_truth").samples[INVERSION], inverted)
+
+
+def test_verification_auc_is_that_of_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    same, similarity = rng.random(200) < 0.3, rng.normal(size=200).round(1)  # with ties
+    assert identity.verification_auc(similarity, same) == pytest.approx(metrics.roc_auc_score(same, similarity))
 
 
 def test_csim_without_its_packages_leaves_a_note(monkeypatch):
-    monkeypatch.setattr(descriptors.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(dlib_face, "find_spec", lambda name: None)
+    descriptors.load_dlib.cache_clear()
     (measurement,) = measure_all(edits_of(2), ["csim"])
-    assert measurement.columns == () and "csim: not taken: needs the packages dlib-bin" in measurement.notes[0]
+    assert (
+        measurement.columns == ()
+        and "csim: not taken: dlib's face recognition network needs the package" in measurement.notes[0]
+    )
 
 
 def test_distances_are_to_the_sources(edits):

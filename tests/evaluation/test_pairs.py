@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.made_up import FakeEditor, R, dataset, edits_of, face
 
+from jaxgan.data.people import Label
 from jaxgan.evaluation import edits as edits_module
 from jaxgan.evaluation.edits import Instruments, make_edits
 from jaxgan.evaluation.metrics import measure_all
@@ -18,10 +19,14 @@ from jaxgan.evaluation.pairs import (
     REAL,
     RECONSTRUCTION,
     TRUE_PICTURE,
+    Portraits,
     Row,
+    clip_pairs,
     cyclic_derangement,
     make_pairs,
+    make_same_pairs,
     nearest_landmarks,
+    other_people,
 )
 
 
@@ -46,12 +51,12 @@ def test_the_hash_depends_on_files_and_pairs():
     images, keypoints, files = dataset(9)
 
     def hashed(names, seed):
-        return make_pairs((images, keypoints, names), (images, keypoints), seed).hash
+        return make_pairs(Portraits(images, keypoints, names), (images, keypoints), seed).hash
 
     assert hashed(files, 0) == hashed([*files], 0) and len(hashed(files, 0)) == 16
     assert len({hashed(files, 0), hashed(["x", *files[1:]], 0), hashed(files, 1)}) == 3
-    pairs = make_pairs((images, keypoints, files), (images, keypoints), 0)
-    before, pairs.targets = pairs.hash, pairs.targets[::-1]
+    pairs = make_pairs(Portraits(images, keypoints, files), (images, keypoints), 0)
+    before, pairs.target_files = pairs.hash, pairs.target_files[::-1]
     assert pairs.hash != before
 
 
@@ -59,7 +64,7 @@ def test_rows_do_not_depend_on_chunks(monkeypatch):
     monkeypatch.setattr(edits_module, "CHUNK", 3)
     edits = edits_of(7)
     images, keypoints, _ = dataset(7)
-    targets, editor = edits.pairs.targets, FakeEditor()
+    targets, editor = cyclic_derangement(7, 0), FakeEditor()
     assert np.all(targets != np.arange(7))
     wanted = keypoints[targets]
     w = editor.invert(images)
@@ -86,7 +91,7 @@ def test_rows_do_not_depend_on_chunks(monkeypatch):
 
 def test_resolutions_must_agree():
     images, keypoints, files = dataset(2)
-    pairs = make_pairs((images[:, :16, :16], keypoints, files), (images, keypoints), 0)
+    pairs = make_pairs(Portraits(images[:, :16, :16], keypoints, files), (images, keypoints), 0)
     with pytest.raises(ValueError, match="the portraits are 16x16 px, but the editor needs 32x32 px"):
         make_edits(FakeEditor(), pairs, Instruments(list))
 
@@ -143,3 +148,51 @@ def test_failures_stand_in_landmark_by_landmark():
     np.testing.assert_array_equal(found[[0, 2]], [face(), face()])
     np.testing.assert_array_equal(wanted[[0, 2]], edits.pairs.source_keypoints[[0, 2]])
     assert R == edits.pairs.sources.shape[1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_targets_are_of_other_people(seed):
+    people = ["a"] * 10 + ["b"] * 4 + [""] * 3 + ["c"] * 3
+    targets = other_people(cyclic_derangement(20, seed), people, seed)
+    assert sorted(targets) == [*range(20)] and all(i != target for i, target in enumerate(targets))
+    assert all(people[i] != people[target] or not people[i] for i, target in enumerate(targets))
+    with pytest.raises(ValueError, match="one person has more than half"):
+        other_people(cyclic_derangement(21, seed), ["a", *people], seed)
+
+
+def test_pairs_of_a_person_are_the_frames_of_a_clip_that_differ_most():
+    labels = [
+        Label("a", "1"),
+        Label("a", "1"),
+        Label("a", "1"),
+        Label("a", "2"),
+        Label("b", "1"),
+        Label("b", "1"),
+        Label("", ""),
+    ]
+    keypoints = np.zeros((7, 68, 2))
+    keypoints[:3] += np.array([1, 0, 3])[:, None, None]
+    pairs = sorted(map(tuple, clip_pairs(keypoints, labels, 0)))
+    assert pairs == [(1, 2), (4, 5)]  # of clip 2 there is one frame
+
+
+def test_the_true_picture_of_a_frame_is_the_other_frame():
+    images, keypoints, files = dataset(4)
+    labels = [Label("a", "1"), Label("a", "1"), Label("b", "1"), Label("b", "1")]
+    made = make_same_pairs(Portraits(images, keypoints, files, labels), (np.zeros(0), np.zeros(0)), 0)
+    assert sorted(zip(made.files, made.target_files, strict=True)) == [("000.png", "001.png"), ("002.png", "003.png")]
+    assert made.rows.keys() == {COPY_SOURCE, TRUE_PICTURE} and made.people in (["a", "b"], ["b", "a"])
+    np.testing.assert_array_equal(made.rows[TRUE_PICTURE].images[:, 0, 0, 0], made.sources[:, 0, 0, 0] + 1)
+    for labels, message in (
+        ([Label("a", "")] * 4, "need people and clips"),
+        ([Label("a", f"{i}") for i in range(4)], "is none"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make_same_pairs(Portraits(images, keypoints, files, labels), (np.zeros(0), np.zeros(0)), 0)
+
+
+def test_an_aim_decides_what_is_asked_for():
+    images, keypoints, files = dataset(3)
+    made = make_pairs(Portraits(images, keypoints, files), (images, keypoints), 0, aim=lambda own, theirs: (own + theirs) / 2)
+    np.testing.assert_array_equal(made.wanted, (keypoints + keypoints[cyclic_derangement(3, 0)]) / 2)
+    np.testing.assert_array_equal(made.rows[COPY_TARGET].keypoints, made.wanted)

@@ -63,7 +63,9 @@ def made(**numbers: float) -> report.Report:
         Column(name, f"what {name} is", better.get(name, "lower"), {row: value + i for i, row in enumerate(rows)})
         for name, value in numbers.items()
     ]
-    pairs = Pairs(["a.png", "b<i>.png"], np.zeros((2, 8, 8, 3)), np.zeros((2, 68, 2)), np.array([1, 0]), {})
+    pairs = Pairs(
+        ["a.png", "b<i>.png"], np.zeros((2, 8, 8, 3)), np.zeros((2, 68, 2)), ["b<i>.png", "a.png"], np.zeros((2, 68, 2)), {}
+    )
     setup = {"dataset": "faces", "portraits": 2, "resolution": 8, "detector": "dlib"}
     return report.Report(setup, [Measurement("Numbers", tuple(columns), ("one",))], ["zero"], pairs)
 

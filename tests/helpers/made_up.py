@@ -4,7 +4,7 @@ import numpy as np
 
 from jaxgan.evaluation.edits import Edits, Instruments, make_edits
 from jaxgan.evaluation.measurement import Column, Measurement
-from jaxgan.evaluation.pairs import make_pairs
+from jaxgan.evaluation.pairs import Portraits, make_pairs, make_same_pairs
 
 R = 32
 
@@ -63,10 +63,13 @@ def nothing_found(images):
     return [None] * len(images)
 
 
-def edits_of(count: int = 4, detect=nothing_found, files=None, training=None, editor=None, **networks) -> Edits:
+def edits_of(
+    count: int = 4, detect=nothing_found, files=None, training=None, editor=None, labels=None, same=False, **networks
+) -> Edits:
     """Edits of `dataset`, whose portraits also serve as training portraits unless others are given."""
     images, keypoints, names = dataset(count)
-    pairs = make_pairs((images, keypoints, files or names), training or (images, keypoints), seed=0)
+    portraits = Portraits(images, keypoints, files or names, labels)
+    pairs = (make_same_pairs if same else make_pairs)(portraits, training or (images, keypoints), seed=0)
     return make_edits(editor or FakeEditor(), pairs, Instruments(detect, **networks))
 
 

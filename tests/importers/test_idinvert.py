@@ -8,7 +8,7 @@ from helpers.idinvert import FIXTURES, drawn_state, needs_fixtures, states
 from jaxgan import Editor
 from jaxgan.commands import convert, prepare
 from jaxgan.commands import train as train_command
-from jaxgan.data.batches import load_split
+from jaxgan.data.records import load_split
 from jaxgan.errors import WeightsError
 from jaxgan.importers.idinvert import convert_idinvert
 from jaxgan.models.inverter import Inverter

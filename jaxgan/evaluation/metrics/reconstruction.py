@@ -1,9 +1,11 @@
 """How much of a portrait survives inversion, an edit to its own landmarks, and an edit there and back."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from jaxgan.evaluation.edits import Edits
-from jaxgan.evaluation.measurement import Measurement, mean_column
+from jaxgan.evaluation.measurement import Column, Measurement, mean_column
 from jaxgan.evaluation.metrics.ssim import ssim
 from jaxgan.evaluation.pairs import COPY_SOURCE, CYCLE, INVERSION, RECONSTRUCTION
 
@@ -32,13 +34,21 @@ def measure(edits: Edits) -> Measurement:
             "psnr", "peak signal-to-noise ratio to the source, dB", "higher", {row: psnr(each) for row, each in errors.items()}
         ),
     ]
-    notes = []
+    similar, notes = similarities(edits, measured, sources, "", "the source")
+    return Measurement("Reconstruction of the source", (*columns, *similar), notes)
+
+
+def similarities(
+    edits: Edits, rows: Sequence[str], wanted: np.ndarray, prefix: str, what: str
+) -> tuple[list[Column], tuple[str, ...]]:
+    """Columns of SSIM and, given its weights, LPIPS of rows to the pictures wanted uint8 [N, R, R, 3]; and notes."""
+    columns, notes = [], []
     try:
-        similar = {row: ssim(edits.rows[row].images, sources) for row in measured}
-        columns.append(mean_column("ssim", "structural similarity to the source (Wang et al. 2004)", "higher", similar))
+        similar = {row: ssim(edits.rows[row].images, wanted) for row in rows}
+        columns.append(mean_column(f"{prefix}ssim", f"structural similarity to {what} (Wang et al. 2004)", "higher", similar))
     except ValueError as too_small:
-        notes.append(f"ssim: not taken: {too_small}.")
+        notes.append(f"{prefix}ssim: not taken: {too_small}.")
     if distance := edits.instruments.lpips:
-        perceived = {row: distance(edits.rows[row].images, sources) for row in measured}
-        columns.append(mean_column("lpips", "LPIPS to the source, VGG16 (Zhang et al. 2018)", "lower", perceived))
-    return Measurement("Reconstruction of the source", tuple(columns), tuple(notes))
+        perceived = {row: distance(edits.rows[row].images, wanted) for row in rows}
+        columns.append(mean_column(f"{prefix}lpips", f"LPIPS to {what}, VGG16 (Zhang et al. 2018)", "lower", perceived))
+    return columns, tuple(notes)
