@@ -109,6 +109,11 @@ def smoothstep(x: Array) -> Array:
     return x * x * (3 - 2 * x)
 
 
+def _root(x: Array) -> Array:
+    """The square root, 0 below 0, whose derivative is finite everywhere."""
+    return jnp.where(x > 0, jnp.sqrt(jnp.where(x > 0, x, 1)), 0)
+
+
 def _axes(face: Face, y: Array) -> tuple[Array, Array, Array, Array]:
     """(a, b, s, p) of the skull's section at y: (x/a)^2 + ((z - s)/b)^2 = 1 - p."""
     below = y > _WIDEST_Y
@@ -157,7 +162,7 @@ def head_level(face: Face, x: Array, y: Array, z: Array) -> Array:
 def front_depth(face: Face, x: Array, y: Array) -> Array:
     """z of the front of the head at (x, y), which must lie inside its outline."""
     a, b, s, p = _axes(face, y)
-    return s + _relief(face, x, y) + b * jnp.sqrt(jnp.maximum(0, 1 - p - (x / a) ** 2))
+    return s + _relief(face, x, y) + b * _root(1 - p - (x / a) ** 2)
 
 
 def lids(face: Face, side: Array) -> tuple[Array, Array]:
@@ -243,7 +248,7 @@ def _jaw_line(face: Face, pose: Pose) -> Array:
     viewer = rotation(pose)[2]
     outline = jnp.arctan2(viewer[2] / b, -side * viewer[0] / a)  # where the surface turns out of sight
     angle = jnp.minimum(outline, jnp.pi / 2)
-    radius = jnp.sqrt(jnp.maximum(0, 1 - p))
+    radius = _root(1 - p)
     x = side * a * radius * jnp.sin(angle)
     return jnp.stack([x, y, s + _relief(face, x, y) + b * radius * jnp.cos(angle)], axis=1)
 

@@ -299,8 +299,8 @@ def test_arguments_out_of_range(folder, tmp_path):
     ):
         with pytest.raises(DatasetError, match=message):
             prepare.prepare_images(folder, *arguments, "dlib")
-    with pytest.raises(DatasetError, match="test_fraction 1"):
-        run(folder, tmp_path / "data", test_fraction=1)
+    with pytest.raises(DatasetError, match="test_fraction 1.5"):
+        run(folder, tmp_path / "data", test_fraction=1.5)
 
 
 def test_procedural_portraits(tmp_path, monkeypatch):
