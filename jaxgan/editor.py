@@ -1,7 +1,6 @@
 """Editing portraits with trained networks: what a Python user imports."""
 
 import dataclasses
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,11 +10,12 @@ from jaxgan import checkpoints
 from jaxgan.checkpoints import export
 from jaxgan.configs import Config, PerceptualConfig
 from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
-from jaxgan.data.crops import Crop, Framing, framed, is_framed, largest_square, measure_framing
+from jaxgan.data.crops import Framing, framed, largest_square
 from jaxgan.data.landmarks import NUM_LANDMARKS
 from jaxgan.data.shape import MEAN_FACE, check_face
 from jaxgan.engine import Engine
 from jaxgan.errors import InputError
+from jaxgan.inputs import prepare, prepare_edit
 from jaxgan.tuning import strangers
 
 TUNING_STEPS, TUNING_RATE, IDENTITY_WEIGHT = 40, 5e-3, 0.1  # docs/identity.md has what was tried
@@ -111,7 +111,7 @@ class Editor:
           FileNotFoundError: with steps, the weight file of the perceptual network is missing.
         """
         self._require("inverter")
-        prepared, _ = self._prepare(images)
+        prepared, _ = prepare(images, self.resolution)
         return self._latents(prepared, None, steps, learning_rate, encoder_weight)
 
     def diffuse(
@@ -140,7 +140,7 @@ class Editor:
         side = self.resolution
         box = [round(share * side) for share in FFHQ_FACE] if box is None else box
         left, top, right, bottom = as_box(box, side)
-        (inside, _), (outside, _) = self._prepare(targets, "target"), self._prepare(contexts, "context")
+        (inside, _), (outside, _) = prepare(targets, side, "target"), prepare(contexts, side, "context")
         if len(inside) != len(outside) and 1 not in (len(inside), len(outside)):
             raise InputError(f"{len(inside)} targets and {len(outside)} contexts; give as many, or a single one of either")
         mask = np.zeros((side, side, 1), np.uint8)
@@ -208,6 +208,14 @@ class Editor:
         crop = framed(width, height, points, self.framing) if self.framing else largest_square(width, height, points)
         return crop.apply(image, self.resolution), crop.move(points, self.resolution)
 
+    def place(self, keypoints: np.ndarray) -> np.ndarray:
+        """Landmarks float32 [..., 68, 2], moved and scaled as this editor knows them, in pixels of its resolution.
+
+        Retargeted and adjusted landmarks need it, since a face that opens its mouth or turns takes another place. Without a
+        known framing they stay as they are.
+        """
+        return self.framing.place(keypoints, self.resolution) if self.framing else keypoints
+
     def personalise(
         self,
         images: np.ndarray | Sequence[np.ndarray],
@@ -232,7 +240,7 @@ class Editor:
           FileNotFoundError: as for `invert`.
         """
         self._require("inverter")
-        prepared, _ = self._prepare(images)
+        prepared, _ = prepare(images, self.resolution)
         if not len(prepared):
             raise InputError("personalise needs at least one image")
         steps, rate = as_count(steps, "steps"), as_number(learning_rate, "learning_rate")
@@ -334,39 +342,10 @@ class Editor:
     def _latent_shape(self) -> tuple[int, int]:
         return self.num_layers, self.config.generator.latent_size
 
-    def _prepare_edit(self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Images uint8 [N, R, R, 3] and keypoints float32 [N, 68, 2] in their pixels."""
-        self._require("encoder")
-        prepared, crops = self._prepare(images)
-        moved = []
-        for index, (points, crop) in enumerate(zip(as_keypoints(keypoints, len(prepared)), crops, strict=True)):
-            points = crop.move(points, self.resolution)
-            try:
-                check_face(points * (crop.side / self.resolution), crop.side, crop.side)
-            except InputError as error:
-                raise InputError(f"keypoints {index}: {error}") from None
-            if self.framing and not is_framed(points[None], self.resolution, self.framing):
-                warnings.warn(self._misplaced(index, points), UserWarning, stacklevel=3)
-            moved.append(points)
-        return prepared, np.array(moved, np.float32).reshape(-1, NUM_LANDMARKS, 2)
-
-    def _misplaced(self, index: int, points: np.ndarray) -> str:
-        found, known = measure_framing(points[None], self.resolution), self.framing
-        return (
-            f"image {index}: the target's landmarks have their centre at ({found.x:.2f}, {found.y:.2f}) of the square and a "
-            f"spread of {found.spread:.2f}; this editor knows faces at ({known.x:.2f}, {known.y:.2f}) with a spread of "
-            f"{known.spread:.2f}. Editor.align crops photographs so"
-        )
-
     def _require(self, network: str) -> None:
         if network not in self._engine.networks:
             raise InputError(f"this checkpoint is of the {self.stage} stage and holds no {network}")
 
-    def _prepare(self, images: np.ndarray | Sequence[np.ndarray], name: str = "image") -> tuple[np.ndarray, list[Crop]]:
-        """Images uint8 [N, R, R, 3], and how they were cropped."""
-        made, side = [], self.resolution
-        for image in as_portraits(images, name):
-            crop = largest_square(image.shape[1], image.shape[0])
-            made.append((crop.apply(image, side), crop))
-        squares = np.array([square for square, _ in made], np.uint8).reshape(-1, side, side, 3)
-        return squares, [crop for _, crop in made]
+    def _prepare_edit(self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self._require("encoder")
+        return prepare_edit(images, keypoints, self.resolution, self.framing)

@@ -21,7 +21,7 @@ LAYERS = (
     ("jaxgan.inversion", "jaxgan.tuning", "jaxgan.training"),
     ("jaxgan.checkpoints",),
     ("jaxgan.importers",),
-    ("jaxgan.engine",),
+    ("jaxgan.engine", "jaxgan.inputs"),
     ("jaxgan.editor", "jaxgan"),
     ("jaxgan.evaluation",),
     ("jaxgan.commands", "jaxgan.__main__"),

@@ -16,6 +16,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from jaxgan import Editor, storage
 from jaxgan.commands.flags import whole
 from jaxgan.commands.main import command
@@ -24,8 +26,9 @@ from jaxgan.errors import InputError
 from jaxgan.evaluation import figure, html, report, table1
 from jaxgan.evaluation.edits import Instruments, make_edits
 from jaxgan.evaluation.metrics import METRICS, measure_all, networks, parse_metrics
-from jaxgan.evaluation.pairs import COPY_TARGET, Pairs, make_pairs, make_same_pairs
+from jaxgan.evaluation.pairs import COPY_TARGET, Pairs, Portraits, make_pairs, make_same_pairs
 from jaxgan.evaluation.portraits import Split, load_test_split
+from jaxgan.faces.retarget import retarget
 from jaxgan.runtime import cache_folder, keep_compiled, make_folder
 
 PAIRS = {"other": "other people's portraits", "same": "frames of the same clip"}
@@ -56,6 +59,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         choices=(*PAIRS, "both"),
         default="other",
         help="targets: other people's portraits (default), or frames of the same clip, which are the true picture of the edit",
+    )
+    parser.add_argument(
+        "--retarget",
+        action="store_true",
+        help="edit to the target's pose and expression on the source's bones, as `jaxgan edit` does; default: as in the report",
     )
     parser.add_argument(
         "--personal", action="store_true", help="also edit by a generator tuned to each source, which takes seconds each"
@@ -94,11 +102,18 @@ def instruments(arguments: argparse.Namespace) -> Instruments:
     return Instruments(functools.partial(detect_landmarks, detector=arguments.detector), **made, cache=folder)
 
 
-def pairs_of(split: Split, arguments: argparse.Namespace, kind: str) -> Pairs:
+def pairs_of(editor: Editor, split: Split, arguments: argparse.Namespace, kind: str) -> Pairs:
     """The pairs of one kind, "same" or "other" people."""
+    aim = None
+    if arguments.retarget:
+
+        def aim(own: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+            return editor.place(retarget(own, theirs))
+
     if kind == "same":
-        return make_same_pairs(split.portraits, split.training, arguments.seed, arguments.num)
-    return make_pairs(split.portraits, split.training, arguments.seed, split.exact)
+        return make_same_pairs(split.portraits, split.training, arguments.seed, arguments.num, aim)
+    portraits = Portraits(*(None if each is None else each[: arguments.num] for each in split.portraits))
+    return make_pairs(portraits, split.training, arguments.seed, split.exact, aim)
 
 
 def evaluate(
@@ -113,6 +128,7 @@ def evaluate(
         "step": editor.step,
         "dataset": arguments.dataset,
         "pairs_of": PAIRS[kind],
+        "landmarks": "retargeted" if arguments.retarget else "as they are",
         "portraits": len(pairs.sources),
         "resolution": editor.resolution,
         "filter": split.info.filter,
@@ -152,7 +168,7 @@ def evaluate_all(arguments: argparse.Namespace) -> list[str]:
     first = next(iter(editors.values()))
     num = arguments.num if kinds == ["other"] else None  # clips are looked for in the whole split
     split = load_test_split(arguments.data_dir, arguments.dataset, first.framing, first.resolution, num)
-    pairs, tools = {kind: pairs_of(split, arguments, kind) for kind in kinds}, instruments(arguments)
+    pairs, tools = {kind: pairs_of(first, split, arguments, kind) for kind in kinds}, instruments(arguments)
     out = arguments.out or (Path(arguments.workdirs[0]).parent / "table1" if len(editors) > 1 else None)
     alone = arguments.out if len(editors) == 1 else None
     for folder in [*([out] if out else []), *(Path(workdir) / "eval" for workdir in editors if not alone)]:

@@ -85,6 +85,12 @@ class Framing:
     y: float
     spread: float  # root mean square distance of the landmarks to their mean
 
+    def place(self, keypoints: np.ndarray, resolution: int) -> np.ndarray:
+        """Landmarks float32 [..., 68, 2], moved and scaled to lie so in portraits of `resolution` pixels."""
+        centre, spread = place(keypoints)
+        level = (keypoints - centre[..., None, :]) * (self.spread / spread)[..., None, None] + np.array([self.x, self.y])
+        return (resolution * level).astype(np.float32)
+
 
 def measure_framing(keypoints: np.ndarray, resolution: int) -> Framing:
     """The framing of portraits with keypoints [N, 68, 2], in pixels of `resolution`."""

@@ -68,7 +68,7 @@ class Pose(NamedTuple):
     blink: np.ndarray  # 0: eyes open, 1: closed
 
 
-_GEOMETRY_RANGES = {
+GEOMETRY_RANGES = {
     "skull_width": (0.92, 1.06),
     "jaw_width": (0.72, 0.94),
     "jaw_squareness": (0.1, 0.9),
@@ -106,7 +106,7 @@ def sample_identities(seed: int | Sequence[int], indices: Sequence[int]) -> Iden
       ValueError: a seed or an index is negative.
     """
     draw = _Draws(_IDENTITY_STREAM, seed, indices)
-    geometry = {name: draw.between(low, high, draws=2) for name, (low, high) in _GEOMETRY_RANGES.items()}
+    geometry = {name: draw.between(low, high, draws=2) for name, (low, high) in GEOMETRY_RANGES.items()}
 
     tone = draw.between(0, 1) ** 1.4
     skin = _blend(_SKIN_TONES, tone) * (1 + 0.04 * (draw.colour() - 0.5))

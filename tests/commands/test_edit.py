@@ -38,6 +38,9 @@ class FakeEditor:
         cls.last.perceptual = perceptual
         return cls.last
 
+    def place(self, keypoints):
+        return keypoints
+
     def edit(self, images, keypoints, strength, steps, personal):
         self.calls.append((images.copy(), keypoints.copy(), strength))
         self.steps = steps
@@ -124,7 +127,7 @@ def test_the_batch_goes_on_past_bad_portraits(command, tmp_path, capsys, monkeyp
     picture(sources[4], (R, R))
     sources[1].write_bytes(b"no picture")
     sources[3].write_bytes(b"")
-    assert command(*sources, tmp_path / "empty.zip") == 1
+    assert command(*sources, tmp_path / "empty.zip", "--raw-landmarks") == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
     captured = capsys.readouterr()
     errors = [line for line in captured.err.splitlines() if line.startswith("edit: /")]

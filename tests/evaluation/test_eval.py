@@ -104,6 +104,7 @@ def test_results_table_and_figure(script, tmp_path, capsys):
         "workdir": "",
         "dataset": "faces",
         "pairs_of": "other people's portraits",
+        "landmarks": "as they are",
         "portraits": 4,
         "resolution": R,
         "filter": "lanczos",
@@ -242,6 +243,20 @@ def test_pairs_of_the_same_person_have_a_folder_of_their_own(script, monkeypatch
     assert (other["setup"]["portraits"], same["setup"]["portraits"]) == (6, 2)
     assert "truth_mse" not in other["columns"] and [*same["columns"]] == ["truth_mse", "truth_ssim"]
     assert same["setup"]["pairs_of"] == "frames of the same clip"
+
+
+def test_retargeted_landmarks_are_those_asked_for(script, monkeypatch, tmp_path):
+    points = np.stack([MEAN_FACE * [width, 3.0] + R / 2 for width in np.linspace(2.5, 3.5, 4)]).astype(np.float32)
+    monkeypatch.setattr(test_portraits, "load_split", lambda *which: (portraits(4)[0], points, portraits(4)[2]))
+    monkeypatch.setattr(FakeEditor, "place", lambda self, keypoints: keypoints, raising=False)
+    errors = []
+    for flags in ((), ("--retarget",)):
+        monkeypatch.setattr(script, "detect_landmarks", lambda images, detector: [*points])
+        assert script.run("--metrics", "nme", "--out", str(tmp_path / "out"), *flags) == 0
+        results = json.loads((tmp_path / "out" / "results.json").read_text())
+        errors.append(results["rows"]["copy-source"]["nme"])
+    # the sources have their own bones already; faces of other widths were drawn on them
+    assert results["setup"]["landmarks"] == "retargeted" and errors[1] < 0.6 * errors[0]
 
 
 def test_personal_edits_are_a_row(script, monkeypatch, tmp_path):
