@@ -92,8 +92,8 @@ class Face:
         low, high = np.minimum(control.low, now), np.maximum(control.high, now)
         asked = now + control.sign * change * _unit(name, control.sign * change)
         given = np.clip(asked, low, high)
-        if (asked != given).any():
-            end = _value(name, given)[np.argmax(asked != given)]
+        if (beyond := np.abs(asked - given) > 1e-3).any():
+            end = _value(name, given)[np.argmax(beyond)]
             warnings.warn(f"{name}={change:g} leaves the range that is known; moved to {end:.3g}", UserWarning, stacklevel=3)
         field, names = ("angles", [*ANGLES]) if control.moves in ANGLES else ("expression", [*EXPRESSION])
         values = getattr(fit, field).copy()

@@ -57,6 +57,8 @@ def retarget(
     count = 1 if single else len(source_keypoints)
     sources = as_keypoints(source_keypoints, count)
     targets, before = as_keypoints(target_keypoints, count), None if reference is None else as_keypoints(reference, count)
+    if not count:
+        return sources
     fits = fit_model(np.concatenate([each for each in (sources, targets, before) if each is not None]))
     source, target, *rest = (
         Fit(*(field[start : start + count] for field in fits)) for start in range(0, len(fits.scale), count)

@@ -271,3 +271,43 @@ def test_an_out_that_is_a_file_is_known_before_the_work(command, tmp_path, capsy
     assert command(picture(tmp_path / "a.png", (R, R))) == 1
     assert "out: is a file, or lies in one; a folder is needed" in capsys.readouterr().err
     assert (tmp_path / "out").read_text() == "precious"
+
+
+def test_sources_with_a_face_keep_their_bones(command, tmp_path):
+    own = picture(tmp_path / "own.png", (R, R), red=True)  # whose face has the target's place and size
+    wide = (MEAN_FACE * [9, 7] + 16).astype(np.float32)
+    np.save(tmp_path / "k.npy", wide)
+    made = {}
+    for flags in ((), ("--raw-landmarks",), ("--parts", "mouth,eyes")):
+        assert command(own, "--overwrite", *flags, target=("--keypoints", str(tmp_path / "k.npy"))) == 0
+        ((_, (made[flags],), _),) = FakeEditor.last.calls
+    face = landmarks(16, 8, 8)
+    np.testing.assert_allclose(made["--raw-landmarks",], wide, rtol=1e-6)
+    assert np.abs(made[()] - face).mean() < 0.4 * np.abs(wide - wide.mean(axis=0) - (face - face.mean(axis=0))).mean()
+    np.testing.assert_allclose(made["--parts", "mouth,eyes"][17:36], face[17:36], atol=0.5)
+
+
+def test_controls_change_the_sources_own_face(command, tmp_path, capsys):
+    own = picture(tmp_path / "own.png", (R, R), red=True)
+    assert command(own, target=("--set", "yaw=60", "smile=0.5")) == 0
+    ((_, (points,), _),) = FakeEditor.last.calls
+    assert points[30, 0] > 17 and "own.png: yaw=60 leaves the range that is known; moved to 35" in capsys.readouterr().err
+    assert command(picture(tmp_path / "none.png", (R, R)), target=("--set", "yaw=10")) == 1
+    assert "none.png: no face found" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "target, flags, message",
+    [
+        (("--set", "yaw"), (), "--set yaw: must be NAME=NUMBER, with a name of yaw, pitch"),
+        (("--set", "nose=1"), (), "--set nose=1: must be NAME=NUMBER"),
+        (("--set", "smile=nan"), (), "--set smile=nan: must be NAME=NUMBER"),
+        (("--set", "yaw=1"), ("--raw-landmarks",), "--set changes the source's own face"),
+        (("--keypoints", "k.npy"), ("--raw-landmarks", "--parts", "pose"), "--raw-landmarks takes all"),
+        (("--keypoints", "k.npy"), ("--parts", "pose,ears"), "--parts: unknown 'ears'; known: pose, mouth, eyes, brows"),
+    ],
+)
+def test_flags_that_do_not_fit_are_one_line(command, tmp_path, capsys, target, flags, message):
+    assert command(picture(tmp_path / "a.png", (R, R)), *flags, target=target) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
