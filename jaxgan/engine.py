@@ -104,6 +104,7 @@ class Engine:
         steps: int,
         learning_rate: float,
         identity_weight: float,
+        share: float,
     ) -> dict[str, Any]:
         """The networks with a generator that draws the images, of one person, from their latents; see tuning.make_tuning.
 
@@ -113,7 +114,7 @@ class Engine:
         if keypoints is not None and identity_weight:
             variables, weight, points = variables | _face_network(), identity_weight, jnp.asarray(keypoints)
         tune = make_tuning(self._generator, self._perceptual, self._critic, weight)
-        generator = tune(variables, to_float(jnp.asarray(images)), jnp.asarray(latents), points, steps, learning_rate)
+        generator = tune(variables, to_float(jnp.asarray(images)), jnp.asarray(latents), points, steps, learning_rate, share)
         return {**self.networks, "generator": generator}
 
     def describe(self, images: np.ndarray, keypoints: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def test_its_steps_are_those_of_adam_with_a_cosine(editor, portraits):
         for _ in range(3):
             update, state = adam.update(jax.jit(jax.grad(loss))(params), state)
             params = optax.apply_updates(params, update)
-    found = editor.personalise(portraits, steps=3, learning_rate=0.01)._engine.networks["generator"]
+    found = editor.personalise(portraits, steps=3, learning_rate=0.01, share=1)._engine.networks["generator"]
     # compared by what they draw: Adam makes whole steps of the rounding errors of gradients that are zero
     drawn = [pipeline.render(config, {**variables, "params": each}, latents) for each in (variables["params"], params)]
     ours = pipeline.render(config, found, latents)
@@ -61,10 +61,12 @@ def test_its_steps_are_those_of_adam_with_a_cosine(editor, portraits):
 def test_the_person_is_drawn_better_and_the_editor_stays_as_it_was(editor, portraits):
     latents = editor.invert(portraits)
     before = editor.render(latents)
-    person = editor.personalise(portraits, steps=60, learning_rate=0.01)
+    person = editor.personalise(portraits, steps=60, learning_rate=0.01, share=1)
     np.testing.assert_array_equal(person.invert(portraits), latents)
     assert error(person.render(latents), portraits) < 0.5 * error(before, portraits)
     np.testing.assert_array_equal(editor.render(latents), before)
+    unchanged = editor.personalise(portraits, steps=2, share=0)
+    np.testing.assert_array_equal(unchanged.render(latents), before)
 
 
 def test_edits_are_tuned_one_by_one_on_the_way(editor, portraits, monkeypatch):
