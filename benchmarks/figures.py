@@ -1,9 +1,9 @@
-"""The figures of docs/identity.md and docs/retargeting.md, of portraits chosen by their names alone.
+"""The figures of README.md, docs/identity.md and docs/retargeting.md, of portraits chosen by their names alone.
 
     python benchmarks/figures.py --portraits A.zip B.zip --out docs
 
 Of each archive the first six pictures with a face are taken. Each is edited to the pose and expression of the next one, and the
-first picture of the last archive by each control.
+first picture of the last archive by each control. The teaser is of docs/examples.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxgan import Editor
 from jaxgan.data.detection import load_detector
-from jaxgan.data.images import decode_image, encode_png
+from jaxgan.data.images import decode_image, encode_png, read_image
 from jaxgan.data.sources import open_source
 from jaxgan.evaluation.figure import tile
 from jaxgan.faces.controls import CONTROLS, fit
@@ -22,6 +22,8 @@ from jaxgan.faces.retarget import retarget
 from jaxgan.runtime import atomic_write, keep_compiled
 
 EACH = 6
+TURN = 25  # degrees
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 VALUES = {"yaw": 20, "pitch": 12, "roll": 12}  # degrees; 0.8 for expressions
 
 
@@ -54,6 +56,12 @@ def main() -> None:
         targets = np.stack([editor.place(face.adjust(**{name: change})) for change in (-value, 0, value)])
         cells.append(person.edit(np.repeat(image[None], 3, axis=0), targets))
     pictures["controls.png"] = tile(np.stack(cells, axis=1))
+    photographs = [read_image(EXAMPLES / f"{name}.jpg") for name in ("source", "target")]
+    (portrait, own), (_, theirs) = (editor.align(each, load_detector("dlib")(each)[0].keypoints) for each in photographs)
+    person, wanted = editor.personalise(portrait), [retarget(own, theirs), fit(own).adjust(yaw=TURN)]
+    edits = person.edit(np.repeat(portrait[None], 2, axis=0), editor.place(np.stack(wanted)))
+    large = edits.repeat(4, axis=1).repeat(4, axis=2)
+    pictures["teaser.png"] = tile(np.stack([*photographs, *large])[None])
     for name, picture in pictures.items():
         with atomic_write(args.out / name) as file:
             file.write(encode_png(picture))

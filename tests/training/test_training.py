@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgan import losses
 from jaxgan.configs import override, preset, validate
 from jaxgan.errors import ConfigError
 from jaxgan.models.stylegan import Generator
@@ -124,6 +125,28 @@ def test_each_variant_trains_with_its_terms(variant, earlier):
     assert max_difference(STAGES["editor"].init(config, earlier).params, jax.device_get(state.params)) > 0
 
 
+@pytest.mark.parametrize("stage", ["inverter", "editor"])
+def test_an_identity_term_joins_the_loss(stage, earlier, monkeypatch):
+    """Of what is made at the landmarks it should have, and of the portrait at its own; a cheap stand-in for the network."""
+
+    def distance(frozen, made, portraits):
+        return losses.mse(made[0], portraits[0]) + losses.mse(made[1], portraits[1])
+
+    monkeypatch.setattr(losses, "identity_distance", distance)
+    config = validate(override(preset("tiny", stage), ["identity_weight=0.5"]))
+    _, metrics = run(stage, config, earlier, 1, steps=1)
+    batch = make_batch(config)
+    moved = np.mean((batch["target_keypoints"] - batch["keypoints"]) ** 2) if stage == "editor" else 0.0
+    if stage == "inverter":  # here the stand-in is the pixel term
+        np.testing.assert_allclose(metrics["identity"], 0.5 * metrics["pixel"], rtol=1e-4)
+    else:
+        assert 0.5 * moved < metrics["identity"] < 0.5 * (moved + 4)
+    adversarial = sum(float(value) for name, value in metrics.items() if name.startswith("adv"))
+    terms = ("pixel", "perceptual", "latent_cycle", "identity")
+    rest = sum(float(metrics[name]) for name in terms if name in metrics)
+    np.testing.assert_allclose(metrics["loss"], rest + config.adversarial_weight * adversarial, rtol=1e-5)
+
+
 def test_impossible_variants_are_named():
     config = preset("tiny", "editor")
     naive = dataclasses.replace(config.encoder, kind="naive")
@@ -131,6 +154,8 @@ def test_impossible_variants_are_named():
         validate(dataclasses.replace(config, encoder=naive))
     with pytest.raises(ConfigError, match="cycle=none"):
         validate(dataclasses.replace(config, cycle="none"))
+    with pytest.raises(ConfigError, match="identity_weight must be at least 0, got -1"):
+        validate(dataclasses.replace(config, identity_weight=-1.0))
     with pytest.raises(ConfigError, match="mismatched_share must lie in"):
         validate(dataclasses.replace(config, mismatched_share=1.5))
 
