@@ -9,6 +9,7 @@ another control, as a share of its range, while this one goes through its whole 
 """
 
 import argparse
+import itertools
 
 import numpy as np
 
@@ -46,10 +47,11 @@ def main() -> None:
     latents, names = editor.invert(images), [*CONTROLS]
     print("| control | range asked for | gain in landmarks | gain in the picture | monotone | largest cross-talk | not found |")
     print("|---|---|---|---|---|---|---|")
-    for place, name in enumerate(names):
+    for emphasise, (place, name) in itertools.product((False, True), enumerate(names)):
         asked, seen = [], []
         for step in STEPS:
-            wanted = editor.place(np.stack([fit(each).adjust(**{name: step * reach(name)}) for each in points]))
+            change = {name: step * reach(name)}
+            wanted = editor.place(np.stack([fit(each).adjust(emphasise, **change) for each in points]))
             made = editor.render(editor.edit_latents(images, wanted, latents))
             found = detect_landmarks(made, "dlib")
             asked.append(values(wanted))
@@ -64,11 +66,10 @@ def main() -> None:
         worst = int(others.argmax())
         unit = "degrees" if name in ("yaw", "pitch", "roll") else ""
         span = f"-{reach(name):.3g} to {reach(name):.3g} {unit}"
-        print(
-            f"| {name} | {span} | {slopes[0]:.2f} | {slopes[1]:.2f} | {monotone:.0%} | {others[worst]:.2f} ({names[worst]}) "
-            f"| {np.isnan(seen).any(axis=2).mean():.0%} |",
-            flush=True,
-        )
+        label, crosstalk = name + (", emphasised" if emphasise else ""), f"{others[worst]:.2f} ({names[worst]})"
+        missing = np.isnan(seen).any(axis=2).mean()
+        cells = [label, span, f"{slopes[0]:.2f}", f"{slopes[1]:.2f}", f"{monotone:.0%}", crosstalk, f"{missing:.0%}"]
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -53,12 +53,12 @@ def main() -> None:
     cells = []
     for name in CONTROLS:
         value = VALUES.get(name, 0.8)
-        targets = np.stack([editor.place(face.adjust(**{name: change})) for change in (-value, 0, value)])
+        targets = np.stack([editor.place(face.adjust(emphasise=True, **{name: change})) for change in (-value, 0, value)])
         cells.append(person.edit(np.repeat(image[None], 3, axis=0), targets))
     pictures["controls.png"] = tile(np.stack(cells, axis=1))
     photographs = [read_image(EXAMPLES / f"{name}.jpg") for name in ("source", "target")]
     (portrait, own), (_, theirs) = (editor.align(each, load_detector("dlib")(each)[0].keypoints) for each in photographs)
-    person, wanted = editor.personalise(portrait), [retarget(own, theirs), fit(own).adjust(yaw=TURN)]
+    person, wanted = editor.personalise(portrait), [retarget(own, theirs), fit(own).adjust(emphasise=True, yaw=TURN)]
     edits = person.edit(np.repeat(portrait[None], 2, axis=0), editor.place(np.stack(wanted)))
     large = edits.repeat(4, axis=1).repeat(4, axis=2)
     pictures["teaser.png"] = tile(np.stack([*photographs, *large])[None])

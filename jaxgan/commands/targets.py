@@ -45,7 +45,7 @@ class Target:
             return retarget(own, self.keypoints, parts=self.parts), []
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            points = fit(own).adjust(**self.changes)
+            points = fit(own).adjust(emphasise=True, **self.changes)
         return points, [str(each.message) for each in said if each.category is UserWarning]
 
 

@@ -10,6 +10,7 @@ more than the procedural portraits that it draws: faces in photographs are not s
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import jax
@@ -81,7 +82,7 @@ _WEIGHTS = np.ones((NUM_LANDMARKS, 1), np.float32) / NOISE
 _WEIGHTS[:17] *= JAW_WEIGHT
 
 
-def _head(bones: Array, expression: Array, angles: Array, correction: Array) -> Array:
+def _head(bones: Array, expression: Array, angles: Array, correction: np.ndarray) -> Array:
     """Landmarks [68, 2] of one head seen from the front of the camera, in head units around its pivot."""
     zero = jnp.float32(0)
     geometry = dict(zip(BONES, _MIDDLES + _HALVES * bones, strict=True))
@@ -94,13 +95,14 @@ def _head(bones: Array, expression: Array, angles: Array, correction: Array) -> 
     return (centred @ model.rotation(pose).T)[:, :2]
 
 
+@cache
 def _reference() -> tuple[np.ndarray, np.ndarray]:
     """What makes the model's mean face MEAN_FACE: a correction [68, 2] in head units, and prior means [35].
 
     The latter end with the logarithm of the scale and the shift at which the two are closest.
     """
     means = np.array([mean for group in (BONES, EXPRESSION, ANGLES) for mean, _ in group.values()], np.float32)
-    with jax.ensure_compile_time_eval():
+    with jax.ensure_compile_time_eval():  # asked for while functions are traced
         head = np.asarray(jax.jit(_head)(*np.split(means, _ENDS[:2]), np.zeros((NUM_LANDMARKS, 2), np.float32)))
     centre, spread = place(head)
     scale = np.sum((head - centre) * MEAN_FACE) / (NUM_LANDMARKS * spread**2)
@@ -108,7 +110,6 @@ def _reference() -> tuple[np.ndarray, np.ndarray]:
     return MEAN_FACE / scale + centre - head, np.concatenate([means, [np.log(scale)], shift]).astype(np.float32)
 
 
-_CORRECTION, _MEANS = _reference()
 _DEVIATIONS = np.array(
     [*(deviation for group in (BONES, EXPRESSION, ANGLES) for _, deviation in group.values()), SCALE, SHIFT, SHIFT], np.float32
 )
@@ -116,13 +117,13 @@ _DEVIATIONS = np.array(
 
 def _projected(parameters: Array) -> Array:
     bones, expression, angles, place = jnp.split(parameters, _ENDS)
-    points = _head(bones, expression, angles, jnp.asarray(_CORRECTION))
+    points = _head(bones, expression, angles, _reference()[0])
     return jnp.exp(place[0]) * points + jnp.broadcast_to(place[1:], points.shape)
 
 
 def _residuals(parameters: Array, points: Array) -> Array:
     misfit = (_projected(parameters) - points) * _WEIGHTS
-    return jnp.concatenate([misfit.ravel(), (parameters - _MEANS) / _DEVIATIONS])
+    return jnp.concatenate([misfit.ravel(), (parameters - _reference()[1]) / _DEVIATIONS])
 
 
 @jax.jit
@@ -145,7 +146,7 @@ def _minimise(points: Array) -> Array:
         )
         return chosen, None
 
-    start = jnp.asarray(_MEANS)
+    start = jnp.asarray(_reference()[1])
     first = start, jnp.float32(1e-2), jnp.sum(jnp.square(_residuals(start, points)))
     return jax.lax.scan(step, first, None, length=STEPS)[0][0]
 
@@ -153,7 +154,7 @@ def _minimise(points: Array) -> Array:
 @jax.jit
 @jax.vmap
 def _project(fit: Fit) -> Array:
-    points = _head(fit.bones, fit.expression, fit.angles, jnp.asarray(_CORRECTION))
+    points = _head(fit.bones, fit.expression, fit.angles, _reference()[0])
     return fit.scale * points + jnp.broadcast_to(fit.shift, points.shape)
 
 

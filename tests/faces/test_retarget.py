@@ -165,3 +165,11 @@ def test_the_models_derivatives_are_finite():
     derivative = jax.jacfwd(lambda each: model.landmarks(model.shape_face(identity, each), each))(pose)
     assert isinstance(identity, Identity) and isinstance(derivative, Pose)
     assert all(np.isfinite(each).all() for each in derivative)
+
+
+def test_emphasis_asks_for_more_of_what_is_allowed():
+    face = fit(100 * MEAN_FACE)
+    np.testing.assert_allclose(face.adjust(emphasise=True, yaw=10), face.adjust(yaw=20), atol=1e-3)
+    with pytest.warns(UserWarning, match="yaw=50 leaves"):
+        far = face.adjust(emphasise=True, yaw=50)
+    np.testing.assert_allclose(far, face.adjust(emphasise=True, yaw=35), atol=1e-3)
