@@ -22,14 +22,15 @@ class Control(NamedTuple):
     low: float
     middle: float  # where an expression is 0: the median
     high: float
-    emphasis: float  # by how much more has to be asked for, so that the shipped editor's pictures show the change
+    # By how much more has to be asked for, so that the shipped editor's pictures show the change. Overdrawn poses break faces.
+    emphasis: float = 1.0
     sign: int = 1  # -1 where the parameter grows as the control falls
 
 
 CONTROLS = {
-    "yaw": Control("yaw", -35, 0, 35, 2),
-    "pitch": Control("pitch", -15, 0, 15, 3),
-    "roll": Control("roll", -15, 0, 15, 3),
+    "yaw": Control("yaw", -35, 0, 35),
+    "pitch": Control("pitch", -15, 0, 15),
+    "roll": Control("roll", -15, 0, 15),
     "smile": Control("smile", 0.08, 0.66, 1.60, 2.5),
     "mouth": Control("jaw", -0.15, 0.13, 0.59, 4),
     "eyes": Control("blink", 0.13, 0.30, 0.61, 4, -1),
