@@ -44,7 +44,7 @@ def main() -> None:
     keep_compiled()
     editor = Editor.load(args.workdir) if args.workdir else Editor.pretrained()
     images, points, *_ = load_test_split(args.data_dir, args.dataset, editor.framing, editor.resolution, args.num).portraits
-    latents, names = editor.invert(images), [*CONTROLS]
+    latents, face, names = editor.invert(images), fit(points), [*CONTROLS]
     print("| control | range asked for | gain in landmarks | gain in the picture | monotone | largest cross-talk | not found |")
     print("|---|---|---|---|---|---|---|")
     for emphasise, (place, name) in itertools.product((False, True), enumerate(names)):
@@ -53,7 +53,7 @@ def main() -> None:
         asked, seen = [], []
         for step in STEPS:
             change = {name: step * reach(name)}
-            wanted = editor.place(np.stack([fit(each).adjust(emphasise, **change) for each in points]))
+            wanted = editor.place(face.adjust(emphasise, **change))
             made = editor.render(editor.edit_latents(images, wanted, latents))
             found = detect_landmarks(made, "dlib")
             asked.append(values(wanted))

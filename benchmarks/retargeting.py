@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxgan.data.landmarks import JAW
 from jaxgan.data.records import load_labels, load_split
-from jaxgan.data.shape import place
+from jaxgan.data.shape import normalised, place
 from jaxgan.evaluation.metrics.head import mouth_aspect_errors
 from jaxgan.evaluation.metrics.nme import normalised_errors
 from jaxgan.evaluation.metrics.pose import pose_errors
@@ -31,15 +31,9 @@ METHODS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 
 
-def framed(points: np.ndarray) -> np.ndarray:
-    """Landmarks [N, 68, 2] of equal size at one place, as a cropped portrait has them."""
-    centre, spread = place(points)
-    return (points - centre[:, None]) / spread[:, None, None]
-
-
 def probe(points: np.ndarray, bones: np.ndarray) -> float:
     """Mean share of the variance of bones [N, 17] that framed landmarks [N, 68, 2] explain, on the half not fitted to."""
-    x, half = framed(points).reshape(len(points), -1), len(points) // 2
+    x, half = normalised(points).reshape(len(points), -1), len(points) // 2
     x, y = (each - each[:half].mean(axis=0) for each in (x, bones))
     x = x / x[:half].std(axis=0)
     weights = np.linalg.solve(x[:half].T @ x[:half] + RIDGE * np.eye(x.shape[1]), x[:half].T @ y[:half])
@@ -54,7 +48,7 @@ def jaw_error(points: np.ndarray, true: np.ndarray) -> float:
 
 
 def row(name: str, made: np.ndarray, true: np.ndarray, *more: str) -> str:
-    made, true = (SIDE / 4 * framed(each) + SIDE / 2 for each in (made, true))
+    made, true = (SIDE / 4 * normalised(each) + SIDE / 2 for each in (made, true))
     figures = [f"{normalised_errors(made, true).mean():.3f}", f"{pose_errors(made, true, SIDE).mean():.1f}"]
     figures += [f"{mouth_aspect_errors(made, true).mean():.3f}", f"{jaw_error(made, true):.1%}"]
     return f"| {name} | {' | '.join([*figures, *more])} |"
@@ -77,7 +71,7 @@ def main() -> None:
     print(f"{head} of the target's bones | there and back |\n|---|---|---|---|---|---|---|")
     for name, method in METHODS.items():
         made = method(source, target)
-        back = normalised_errors(framed(method(made, source)), framed(source)).mean()
+        back = normalised_errors(normalised(method(made, source)), normalised(source)).mean()
         print(row(name, made, true, f"{probe(made, bones):.2f}", f"{back:.3f}"))
     print("\nown landmarks:", f"{np.abs(retarget(source, source) - source).max():.1e} pixels away")
     if args.dataset:

@@ -4,7 +4,6 @@ Images are uint8 [N, R, R, 3] of the networks' resolution, latents float32 [N, L
 pixels of the images.
 """
 
-from collections.abc import Callable
 from functools import cache, cached_property, partial
 from typing import Any
 
@@ -13,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import losses
+from jaxgan.batching import in_batches
 from jaxgan.configs import Config, EncoderConfig, GeneratorConfig, PerceptualConfig, TrunkConfig
 from jaxgan.errors import InputError
 from jaxgan.inversion import make_inversion
@@ -81,7 +81,7 @@ class Engine:
 
     def invert(self, images: np.ndarray) -> np.ndarray:
         """Latents of images, by the inverter."""
-        return _in_batches(partial(_invert, self._trunk, self._generator, self.networks["inverter"]), images)
+        return in_batches(partial(_invert, self._trunk, self._generator, self.networks["inverter"]), BATCH, images)
 
     def optimise(
         self, images: np.ndarray, masks: np.ndarray | None, steps: int, learning_rate: float, encoder_weight: float
@@ -94,7 +94,7 @@ class Engine:
             mask = jnp.asarray(masks[0], jnp.float32) if masks else None
             return optimise(variables, to_float(jnp.asarray(images)), mask, steps, learning_rate, encoder_weight)
 
-        return _in_batches(run, images, *(() if masks is None else (masks,)))
+        return in_batches(run, BATCH, images, *(() if masks is None else (masks,)))
 
     def tune(
         self,
@@ -119,21 +119,21 @@ class Engine:
 
     def describe(self, images: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
         """dlib's face descriptors [N, 128] of images with keypoints."""
-        return _in_batches(partial(_describe, _face_network()), images, keypoints)
+        return in_batches(partial(_describe, _face_network()), BATCH, images, keypoints)
 
     def shift(self, images: np.ndarray, latents: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
         """Edited latents, by the encoder."""
         function = partial(_shift, self._config.encoder, self._generator, self.networks["encoder"])
-        return _in_batches(function, images, latents, keypoints)
+        return in_batches(function, BATCH, images, latents, keypoints)
 
     def render(self, latents: np.ndarray) -> np.ndarray:
         """Images of latents."""
-        return _in_batches(partial(_render, self._generator, self.networks["generator"]), latents)
+        return in_batches(partial(_render, self._generator, self.networks["generator"]), BATCH, latents)
 
     def generate(self, z: np.ndarray, psi: np.ndarray) -> np.ndarray:
         """Images of z [N, latent], truncated by psi [N]."""
         function = partial(_generate, self._generator, self.networks["generator"], self.networks["w_avg"])
-        return _in_batches(function, z, psi)
+        return in_batches(function, BATCH, z, psi)
 
     @cached_property
     def _optimised(self) -> dict[str, Any]:
@@ -154,14 +154,3 @@ class Engine:
         if perceptual.network == "discriminator" and "stylegan_discriminator" not in variables:
             raise InputError(f"optimising latents needs the StyleGAN's discriminator, which this checkpoint lacks; {choose}")
         return variables
-
-
-def _in_batches(function: Callable, *arrays: np.ndarray) -> np.ndarray:
-    """function(*arrays) in batches of BATCH rows, the last one padded: it compiles once, and for one row alone."""
-    results, size = [], 1 if len(arrays[0]) == 1 else BATCH
-    for start in range(0, max(len(arrays[0]), 1), BATCH):  # no rows: one padded call gives the result's shape
-        rows = [array[start : start + BATCH] for array in arrays]
-        count = len(rows[0])
-        padded = [np.concatenate([r, np.zeros((size - count, *r.shape[1:]), r.dtype)]) for r in rows]
-        results.append(np.asarray(function(*padded))[:count])
-    return np.concatenate(results)

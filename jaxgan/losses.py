@@ -86,7 +86,11 @@ def face_descriptors(frozen: dict, images: jax.Array, keypoints: jax.Array) -> j
 
 def identity_distance(frozen: dict, *faces: tuple[jax.Array, jax.Array]) -> jax.Array:
     """Mean squared distance of the descriptors of two sets (images, keypoints); below 0.36 dlib takes them for one person."""
-    a, b = (face_descriptors(frozen, *each) for each in faces)
+    return descriptor_distance(*(face_descriptors(frozen, *each) for each in faces))
+
+
+def descriptor_distance(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Mean squared distance of descriptors [B, 128]."""
     return jnp.mean(jnp.sum(jnp.square(a - b), axis=-1))
 
 

@@ -80,8 +80,8 @@ def make_tuning(
         if features:
             total = total + perceptual.weight * losses.mse(features(variables, made), portraits.features)
         if identity_weight:
-            apart = losses.face_descriptors(variables, made, portraits.keypoints) - portraits.descriptors
-            total = total + identity_weight * jnp.mean(jnp.sum(jnp.square(apart), axis=-1))
+            described = losses.face_descriptors(variables, made, portraits.keypoints)
+            total = total + identity_weight * losses.descriptor_distance(described, portraits.descriptors)
         return total
 
     @jax.jit

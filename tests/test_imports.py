@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 # Layers from the bottom up; a module may import from its own layer and from those before it.
 LAYERS = (
-    ("jaxgan.errors", "jaxgan.runtime", "jaxgan.storage"),
+    ("jaxgan.errors", "jaxgan.runtime", "jaxgan.storage", "jaxgan.batching"),
     ("jaxgan.configs",),
     ("jaxgan.data", "jaxgan.faces"),
     ("jaxgan.models",),

@@ -88,7 +88,8 @@ def _edit_batch(
     images, keypoints, readable = [], [], []
     for portrait in batch:
         try:
-            image, own, remarks = align(decode_image(portrait.read()), editor.resolution, find, editor.framing)
+            picture = decode_image(portrait.read())
+            image, own, remarks = align(picture, editor.resolution, find, editor.framing, landmarks=not target.raw)
             points, more = target.wanted(own)
         except DetectorError:  # no portrait would fare better
             raise

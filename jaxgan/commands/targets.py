@@ -101,18 +101,19 @@ def read_keypoints(path: str | Path, resolution: int) -> np.ndarray:
 
 
 def align(
-    image: np.ndarray, resolution: int, find: Find, framing: Framing | None
+    image: np.ndarray, resolution: int, find: Find, framing: Framing | None, landmarks: bool = True
 ) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """The portrait uint8 [resolution, resolution, 3] of a picture's first face, its landmarks there, and remarks.
 
     With a framing the face lies in it as in the training portraits, levelled if it is tilted. Without one the largest square is
-    taken, moved where it takes that to hold the landmarks of a face, if one is found; if none is, they are None.
+    taken, moved where it takes that to hold the landmarks of a face, if one is found; if none is, they are None. Without
+    `landmarks` a square picture is not searched for a face.
 
     Raises:
       InputError: There is a framing and no face is found, or what is found is none.
     """
     height, width = image.shape[:2]
-    faces = find(image)
+    faces = find(image) if landmarks or framing or height != width else []
     if framing and not faces:
         raise InputError("no face found")
     remarks = [f"{len(faces)} faces found, the largest is taken"] if len(faces) > 1 else []

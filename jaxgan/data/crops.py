@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from jaxgan.data.images import resample
-from jaxgan.data.shape import check_face, fit_mean_face, place
+from jaxgan.data.shape import check_face, fit_mean_face, normalised, place, turned
 from jaxgan.errors import InputError
 
 # degrees; portraits of aligned datasets are rolled by less (99% of UTKFace by 7, of CelebA by 6), so heads that are rolled by
@@ -45,7 +45,7 @@ class Crop:
         """Keypoints [..., 2] in pixels of the picture as float32 in pixels of what `apply` returns."""
         points = keypoints - np.array([self.left, self.top])
         if self.angle:
-            points = _turn(points - self.side / 2, -self.angle) + self.side / 2
+            points = turned(points - self.side / 2, math.radians(-self.angle)) + self.side / 2
         return (points * (resolution / self.side)).astype(np.float32)
 
     def _turned(self, image: np.ndarray) -> np.ndarray:
@@ -87,8 +87,7 @@ class Framing:
 
     def place(self, keypoints: np.ndarray, resolution: int) -> np.ndarray:
         """Landmarks float32 [..., 68, 2], moved and scaled to lie so in portraits of `resolution` pixels."""
-        centre, spread = place(keypoints)
-        level = (keypoints - centre[..., None, :]) * (self.spread / spread)[..., None, None] + np.array([self.x, self.y])
+        level = self.spread * normalised(keypoints) + np.array([self.x, self.y])
         return (resolution * level).astype(np.float32)
 
 
@@ -114,7 +113,7 @@ def framed(width: int, height: int, keypoints: np.ndarray, framing: Framing) -> 
     excess = roll - min(max(roll, -MAX_ROLL), MAX_ROLL)
     side = max(round(float(spread) / framing.spread), 1)
     offset = np.array([0.5 - framing.x, 0.5 - framing.y]) * side  # of the square's centre to the face's, once level
-    shift = _turn(offset, excess) - offset
+    shift = turned(offset, math.radians(excess)) - offset
     shares = (framing.x, framing.y)
     left, top = (round(float(at) - share * side + more) for at, share, more in zip(centre, shares, shift, strict=True))
     if side > 3 * max(height, width):
@@ -153,10 +152,3 @@ def is_framed(keypoints: np.ndarray, resolution: int, framing: Framing) -> bool:
     loose = 2.0 if len(keypoints) == 1 else 1.0
     away = max(abs(found.x - framing.x), abs(found.y - framing.y))
     return away <= 0.1 * loose and abs(math.log(found.spread / framing.spread)) <= math.log(1.25) * loose
-
-
-def _turn(points: np.ndarray, degrees: float) -> np.ndarray:
-    """Points [..., 2] (x, y) turned clockwise, as pictures show it, about (0, 0)."""
-    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    x, y = points[..., 0], points[..., 1]
-    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)

@@ -39,6 +39,19 @@ def place(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return centre, np.sqrt(((keypoints - centre[..., None, :]) ** 2).sum(axis=-1).mean(axis=-1))
 
 
+def normalised(keypoints: np.ndarray) -> np.ndarray:
+    """Keypoints [..., 68, 2] around (0, 0), with a root mean square distance to it of 1, as MEAN_FACE has them."""
+    centre, spread = place(keypoints)
+    return (keypoints - centre[..., None, :]) / spread[..., None, None]
+
+
+def turned(points: np.ndarray, radians: float | np.ndarray) -> np.ndarray:
+    """Points [..., 2] (x, y) turned clockwise, as pictures show it, about (0, 0), by angles that broadcast to [...]."""
+    cos, sin = np.cos(radians), np.sin(radians)
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
+
+
 def fit_mean_face(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rotation that brings the mean face closest to landmarks, and how far they are from it then.
 
@@ -49,8 +62,7 @@ def fit_mean_face(keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
       The roll of the head in degrees [...], positive where the picture has it tilted clockwise; and the root mean square
       distance to the turned and scaled mean face [...], as a share of the landmarks' own spread.
     """
-    centre, spread = place(keypoints)
-    unit = (keypoints - centre[..., None, :]) / spread[..., None, None]
+    unit = normalised(keypoints)
     points, mean = unit[..., 0] + 1j * unit[..., 1], MEAN_FACE[:, 0] + 1j * MEAN_FACE[:, 1]
     turn = (points * mean.conj()).mean(axis=-1)  # least squares in the complex plane
     deviation = np.sqrt((np.abs(points - turn[..., None] * mean) ** 2).mean(axis=-1))

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgan.data.arrays import as_keypoints, as_number
+from jaxgan.data.shape import turned
 from jaxgan.errors import InputError
 from jaxgan.faces.fit import ANGLES, EXPRESSION, Fit, fit_model, project
-from jaxgan.faces.retarget import turned
 
 
 class Control(NamedTuple):
@@ -87,7 +87,7 @@ class Face:
         for name, change in changes.items():
             wanted = self._moved(wanted, name, as_number(change, name), emphasise)
         unlike = self._points - project(self._fit)
-        made = project(wanted) + turned(unlike, wanted.angles[:, 2] - self._fit.angles[:, 2])
+        made = project(wanted) + turned(unlike, (wanted.angles - self._fit.angles)[:, 2:])
         return made[0] if self._single else made
 
     def _moved(self, fit: Fit, name: str, change: float, emphasise: bool) -> Fit:
@@ -101,9 +101,9 @@ class Face:
             warnings.warn(f"{name}={change:g} leaves the range that is known; moved to {end:.3g}", UserWarning, stacklevel=3)
         if emphasise:
             given = now + control.emphasis * (given - now)
-        field, names = ("angles", [*ANGLES]) if control.moves in ANGLES else ("expression", [*EXPRESSION])
+        field, index = _column(control)
         values = getattr(fit, field).copy()
-        values[:, names.index(control.moves)] = np.radians(given) if field == "angles" else given
+        values[:, index] = np.radians(given) if field == "angles" else given
         return fit._replace(**{field: values})
 
 
@@ -116,11 +116,17 @@ def fit(keypoints: np.ndarray) -> Face:
     return Face(keypoints)
 
 
+def _column(control: Control) -> tuple[str, int]:
+    """The field of Fit, and the place in it, of the parameter that a control moves."""
+    field, names = ("angles", ANGLES) if control.moves in ANGLES else ("expression", EXPRESSION)
+    return field, [*names].index(control.moves)
+
+
 def _parameter(fit: Fit, control: Control) -> np.ndarray:
     """The parameter [N] that a control moves; angles in degrees."""
-    if control.moves in ANGLES:
-        return np.degrees(fit.angles[:, [*ANGLES].index(control.moves)])
-    return fit.expression[:, [*EXPRESSION].index(control.moves)]
+    field, index = _column(control)
+    values = getattr(fit, field)[:, index]
+    return np.degrees(values) if field == "angles" else values
 
 
 def _unit(name: str, direction: float | np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ The model is corrected so that its mean face is that of photographs (`jaxgan.dat
 more than the procedural portraits that it draws: faces in photographs are not symmetric.
 """
 
-from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -18,8 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxgan.batching import in_batches
 from jaxgan.data.landmarks import NUM_LANDMARKS
-from jaxgan.data.shape import MEAN_FACE, place
+from jaxgan.data.shape import MEAN_FACE, normalised, place
 from jaxgan.faces import model
 from jaxgan.faces.parameters import GEOMETRY_RANGES, Identity, Pose
 
@@ -37,7 +37,7 @@ BONES = {
     "nose_height": (-0.68, 0.65), "mouth_height": (-1.56, 1.06), "mouth_width": (0.46, 0.48), "upper_lip": (0.18, 0.49),
     "lower_lip": (0.53, 0.48),
 }  # fmt: skip
-# The first are those of Pose; the others are movements along MOVEMENTS.
+# The first are those of Pose; the others are offsets of landmarks, see _movements.
 EXPRESSION = {
     "jaw": (0.08, 0.19), "smile": (0.59, 0.43), "brow_raise": (-0.38, 0.38), "brow_frown": (0.20, 0.40), "blink": (0.28, 0.15),
     "mouth_side": (0.0, 0.25), "smile_side": (0.0, 0.11), "mouth_wide": (-1.03, 0.44), "upper_lip_up": (0.52, 0.42),
@@ -160,8 +160,9 @@ def _project(fit: Fit) -> Array:
 
 def fit_model(keypoints: np.ndarray) -> Fit:
     """Fits the model to landmarks [N, 68, 2], not all of a face at one point; the scale and the shift are in their pixels."""
-    centre, spread = place(np.asarray(keypoints, np.float32))
-    found = in_batches(_minimise, (keypoints - centre[:, None]) / spread[:, None, None])
+    keypoints = np.asarray(keypoints, np.float32)
+    centre, spread = place(keypoints)
+    found = in_batches(_minimise, BATCH, normalised(keypoints))
     bones, expression, angles, placed = np.split(found, _ENDS, axis=1)
     shift = placed[:, 1:] * spread[:, None] + centre
     return Fit(bones, expression, angles, np.exp(placed[:, 0]) * spread, shift)
@@ -169,15 +170,4 @@ def fit_model(keypoints: np.ndarray) -> Fit:
 
 def project(fit: Fit) -> np.ndarray:
     """Landmarks float32 [N, 68, 2] of the model, in the pixels of `scale` and `shift`."""
-    return in_batches(lambda *parts: _project(Fit(*parts)), *fit)
-
-
-def in_batches(function: Callable[..., Array], *arrays: np.ndarray) -> np.ndarray:
-    """function(*arrays) [N, ...] in batches of BATCH rows, padded with zeros: it compiles once, and once for one row."""
-    count, results = len(arrays[0]), []
-    size = 1 if count == 1 else BATCH
-    for start in range(0, max(count, 1), size):
-        rows = [np.asarray(array[start : start + size], np.float32) for array in arrays]
-        padded = [np.pad(each, [(0, size - len(each)), *[(0, 0)] * (each.ndim - 1)]) for each in rows]
-        results.append(np.asarray(function(*padded))[: len(rows[0])])
-    return np.concatenate(results)
+    return in_batches(lambda *parts: _project(Fit(*parts)), BATCH, *(np.asarray(part, np.float32) for part in fit))

@@ -14,6 +14,7 @@ from collections.abc import Collection
 import numpy as np
 
 from jaxgan.data.arrays import as_keypoints
+from jaxgan.data.shape import turned
 from jaxgan.errors import InputError
 from jaxgan.faces.fit import ANGLES, EXPRESSION, Fit, fit_model, project
 
@@ -55,34 +56,31 @@ def retarget(
         raise InputError(f"unknown part {', '.join(map(repr, unknown))}; known: {', '.join(PARTS)}")
     single = np.ndim(source_keypoints) == 2
     count = 1 if single else len(source_keypoints)
-    sources = as_keypoints(source_keypoints, count)
-    targets, before = as_keypoints(target_keypoints, count), None if reference is None else as_keypoints(reference, count)
+    sources, targets = as_keypoints(source_keypoints, count), as_keypoints(target_keypoints, count)
+    before = None if reference is None else as_keypoints(reference, count)
     if not count:
         return sources
-    fits = fit_model(np.concatenate([each for each in (sources, targets, before) if each is not None]))
-    source, target, *rest = (
-        Fit(*(field[start : start + count] for field in fits)) for start in range(0, len(fits.scale), count)
-    )
+    source, target = fit_model(sources), _fit(target_keypoints, count)
+    neutral = source if reference is None else _fit(reference, count)
     moved = [name for part in parts for name in PARTS[part]]
     wanted = source
     for field, names in (("expression", EXPRESSION), ("angles", ANGLES)):
         chosen = np.isin([*names], moved)
-        change = getattr(target, field) - getattr(rest[0] if rest else source, field)
+        change = getattr(target, field) - getattr(neutral, field)
         wanted = wanted._replace(**{field: getattr(source, field) + np.where(chosen, change, 0)})
     unlike = sources - project(source)
     if "mouth" in parts:
         theirs = (targets - project(target)) * (source.scale / target.scale)[:, None, None]
-        if rest:
-            theirs -= (before - project(rest[0])) * (source.scale / rest[0].scale)[:, None, None]
-            unlike[:, LIPS] += LIPS_SHARE * theirs[:, LIPS]
+        if before is None:
+            own = unlike
         else:
-            unlike[:, LIPS] += LIPS_SHARE * (theirs - unlike)[:, LIPS]
-    made = project(wanted) + turned(unlike, wanted.angles[:, 2] - source.angles[:, 2])
+            own = (before - project(neutral)) * (source.scale / neutral.scale)[:, None, None]
+        unlike[:, LIPS] += LIPS_SHARE * (theirs - own)[:, LIPS]
+    made = project(wanted) + turned(unlike, (wanted.angles - source.angles)[:, 2:])
     return made[0] if single else made
 
 
-def turned(vectors: np.ndarray, radians: np.ndarray) -> np.ndarray:
-    """Vectors [N, 68, 2] turned clockwise, as pictures show it, by angles [N]."""
-    cos, sin = np.cos(radians)[:, None], np.sin(radians)[:, None]
-    x, y = vectors[..., 0], vectors[..., 1]
-    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
+def _fit(keypoints: np.ndarray, count: int) -> Fit:
+    """The fit of landmarks [count, 68, 2], or, once, that of one face [68, 2] for all."""
+    found = fit_model(as_keypoints(keypoints, 1) if np.ndim(keypoints) == 2 else as_keypoints(keypoints, count))
+    return Fit(*(np.broadcast_to(field, (count, *field.shape[1:])) for field in found))

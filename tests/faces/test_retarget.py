@@ -162,7 +162,7 @@ def test_a_mirrored_face_is_fitted_as_its_mirror_image(pairs):
 
 def test_the_models_derivatives_are_finite():
     identity, pose = (type(each)(*(field[0] for field in each)) for each in (sample_identities(0, [0]), sample_poses(0, [0])))
-    derivative = jax.jacfwd(lambda each: model.landmarks(model.shape_face(identity, each), each))(pose)
+    derivative = jax.jit(jax.jacfwd(lambda each: model.landmarks(model.shape_face(identity, each), each)))(pose)
     assert isinstance(identity, Identity) and isinstance(derivative, Pose)
     assert all(np.isfinite(each).all() for each in derivative)
 

@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 from jaxgan.evaluation.edits import Edits, undetected_column
 from jaxgan.evaluation.measurement import Column, Measurement, mean_column
 from jaxgan.evaluation.metrics.descriptors import dlib_descriptors
-from jaxgan.evaluation.pairs import COPY_SOURCE, COPY_TARGET, OTHER_PEOPLE, SAME_PERSON, TRUE_PICTURE, is_procedural
+from jaxgan.evaluation.pairs import COPY_SOURCE, COPY_TARGET, OTHER_PEOPLE, SAME_PERSON, TRUE_PICTURE
 from jaxgan.models.features.facenet import FACENET_SIZE
 
 LEGACY_PAD = 150 / 128  # the report pads its 128-pixel pictures with zeros to 150
@@ -66,7 +66,7 @@ def _scale(edits: Edits, embeddings: dict[str, np.ndarray]) -> tuple[dict[str, n
     if pairs.people is None:
         return {}, np.nan
     unit = {row: each / np.linalg.norm(each, axis=1, keepdims=True) for row, each in embeddings.items()}
-    frames = TRUE_PICTURE in unit and not is_procedural(pairs.files[0])
+    frames = TRUE_PICTURE in unit
     similarity = unit[COPY_SOURCE] @ unit[TRUE_PICTURE if frames else COPY_SOURCE].T
     people = np.array(pairs.people)
     known = (people != "")[:, None] & (people != "")[None]
