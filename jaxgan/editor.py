@@ -1,21 +1,26 @@
 """Editing portraits with trained networks: what a Python user imports."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from jaxgan import checkpoints
 from jaxgan.checkpoints import export
 from jaxgan.configs import Config, PerceptualConfig
-from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
+from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_photo, as_portraits, as_seeds
 from jaxgan.data.crops import Framing, framed, largest_square
+from jaxgan.data.detection import DEFAULT_DETECTOR
+from jaxgan.data.images import read_image
 from jaxgan.data.landmarks import NUM_LANDMARKS
 from jaxgan.data.shape import MEAN_FACE, check_face
 from jaxgan.engine import Engine
 from jaxgan.errors import InputError
+from jaxgan.faces.target import Target, read_keypoints
 from jaxgan.inputs import prepare, prepare_edit
+from jaxgan.photos.opened import OpenPhoto, open_photo
 from jaxgan.tuning import strangers
 
 # docs/identity.md has what was tried
@@ -218,6 +223,84 @@ class Editor:
         """
         return self.framing.place(keypoints, self.resolution) if self.framing else keypoints
 
+    def find_landmarks(self, images: np.ndarray | Sequence[np.ndarray], near: np.ndarray) -> np.ndarray:
+        """Landmarks float32 [N, 68, 2] of portraits, in pixels of this editor's resolution, by a small network.
+
+        A detector (`jaxgan.data.detection`) is more exact in photographs; this one takes a millisecond, and finds faces in
+        renderings that a detector gives up.
+
+        Args:
+          images: as for `invert`.
+          near: landmarks [N, 68, 2] or [68, 2] that say about where the faces are, in pixels of this editor's resolution.
+
+        Raises:
+          ValueError: as for `edit`.
+        """
+        prepared, _ = prepare(images, self.resolution)
+        return self._engine.locate(prepared, as_keypoints(near, len(prepared)))
+
+    def open_photo(
+        self,
+        photo: str | Path | np.ndarray | Image.Image,
+        face: int | tuple[float, float] | None = None,
+        detector: str = DEFAULT_DETECTOR,
+    ) -> OpenPhoto:
+        """Finds a face in a photograph of any size, and gets ready to edit it any number of times.
+
+        Args:
+          photo: a path, a picture of Pillow, or [H, W, 3] as for `invert`, or uint8 [H, W, 4] with transparency.
+          face: which one: a number from 0, the largest first, or a point (x, y) in pixels of the photograph; None for the
+            largest.
+          detector: a key of jaxgan.data.detection.DETECTORS.
+
+        Raises:
+          ValueError: no face is found, or none of that number; or a checkpoint without an encoder.
+          ImageError, OSError: the file cannot be read.
+        """
+        self._require("encoder")
+        pixels = read_image(photo, alpha=True) if isinstance(photo, str | Path) else as_photo(photo)
+        return open_photo(self, pixels, face, detector)
+
+    def edit_photo(
+        self,
+        photo: str | Path | np.ndarray | Image.Image,
+        target: Target | Mapping[str, float] | str | Path | np.ndarray | Image.Image,
+        face: int | tuple[float, float] | None = None,
+        paste: bool = True,
+        strength: float = 1.0,
+        personal: bool = True,
+    ) -> np.ndarray:
+        """A photograph with one face edited, uint8 [H, W, 3 or 4]; everything outside of the face stays bit for bit.
+
+        Args:
+          photo, face: as for `open_photo`.
+          target: changes of controls ({"yaw": 10, "smile": 0.5}), landmarks [68, 2] or a file of them (.npy, .csv, or a saved
+            expression, .json), another picture of a face, or a Target.
+          paste: False for the face alone as the generator renders it, [R, R, 3].
+          strength: how much of the edit is applied.
+          personal: whether to tune the generator to the face first; some seconds on a CPU.
+
+        Raises:
+          ValueError: as for `open_photo`, for the target too.
+        """
+        opened = self.open_photo(photo, face)
+        wanted, _ = opened.wanted(self.target(target))
+        if personal:
+            opened.personalise()
+        return opened.edit(wanted, as_number(strength, "strength"), paste)
+
+    def target(self, given: Target | Mapping[str, float] | str | Path | np.ndarray | Image.Image) -> Target:
+        """What `edit_photo` takes as `target`, as a Target."""
+        if isinstance(given, Target):
+            return given
+        if isinstance(given, Mapping):
+            return Target(controls=dict(given))
+        if isinstance(given, str | Path) and Path(given).suffix.lower() in (".npy", ".csv", ".json"):
+            return Target(read_keypoints(given))
+        if np.ndim(given) == 2 and np.shape(given)[1] == 2:
+            return Target(as_keypoints(given, 1)[0])
+        return Target(self.open_photo(given).own)
+
     def personalise(
         self,
         images: np.ndarray | Sequence[np.ndarray],
@@ -225,6 +308,7 @@ class Editor:
         learning_rate: float = TUNING_RATE,
         identity_weight: float = IDENTITY_WEIGHT,
         share: float = TUNING_SHARE,
+        progress: Callable[[int], None] | None = None,
     ) -> "Editor":
         """An editor of one person, whose generator is tuned to draw their portraits from the latents (Roich et al. 2021).
 
@@ -235,6 +319,7 @@ class Editor:
           identity_weight: of the squared distance of dlib's face descriptors; left out, as is the check that all images are of
             one person, where it is not known how the training portraits were cropped (`framing`).
           share: of the change of the weights that is kept. 1 draws the portraits best; with less, edits follow better.
+          progress: called with the number of steps done after each; what it raises ends the tuning.
 
         Returns:
           An editor of the same networks but the generator. `save` keeps it.
@@ -256,7 +341,7 @@ class Editor:
                     f"personalise needs pictures of one person; image{'s' if len(others) > 1 else ''} "
                     f"{', '.join(map(str, others))} of {len(prepared)} (from 0) look like somebody else than most"
                 )
-        return self._tuned(prepared, self._latents(prepared, None, 0), steps, rate, weight, share)
+        return self._tuned(prepared, self._latents(prepared, None, 0), steps, rate, weight, share, progress)
 
     def save(self, folder: str | Path) -> None:
         """Writes the networks, in half precision, to a folder that `load` reads: 27 MB for the shipped editor.
@@ -325,10 +410,17 @@ class Editor:
         return self._engine.optimise(images, masks, steps, rate, weight) if steps else self._engine.invert(images)
 
     def _tuned(
-        self, images: np.ndarray, latents: np.ndarray, steps: int, learning_rate: float, identity_weight: float, share: float
+        self,
+        images: np.ndarray,
+        latents: np.ndarray,
+        steps: int,
+        learning_rate: float,
+        identity_weight: float,
+        share: float,
+        progress: Callable[[int], None] | None = None,
     ) -> "Editor":
         points = np.tile(self._usual_keypoints, (len(images), 1, 1)) if self.framing else None
-        networks = self._engine.tune(images, latents, points, steps, learning_rate, identity_weight, share)
+        networks = self._engine.tune(images, latents, points, steps, learning_rate, identity_weight, share, progress)
         return Editor(dataclasses.replace(self._loaded, networks=networks), self._perceptual)
 
     @property

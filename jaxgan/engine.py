@@ -4,6 +4,7 @@ Images are uint8 [N, R, R, 3] of the networks' resolution, latents float32 [N, L
 pixels of the images.
 """
 
+from collections.abc import Callable
 from functools import cache, cached_property, partial
 from typing import Any
 
@@ -14,10 +15,12 @@ import numpy as np
 from jaxgan import losses
 from jaxgan.batching import in_batches
 from jaxgan.configs import Config, EncoderConfig, GeneratorConfig, PerceptualConfig, TrunkConfig
+from jaxgan.data.crops import framed
 from jaxgan.errors import InputError
 from jaxgan.inversion import make_inversion
 from jaxgan.models import pipeline
 from jaxgan.models.features.dlib_face import load_dlib_face
+from jaxgan.models.features.landmark_network import FRAMING, NETWORK_SIZE, load_landmark_network, network_landmarks
 from jaxgan.models.features.weights import load_vgg16
 from jaxgan.models.landmarks import landmarks_from_keypoints
 from jaxgan.models.pipeline import to_float, to_uint8
@@ -59,6 +62,11 @@ def _generate(generator: GeneratorConfig, variables: dict, w_avg: jax.Array, z: 
 @jax.jit
 def _describe(variables: dict, images: jax.Array, keypoints: jax.Array) -> jax.Array:
     return losses.face_descriptors(variables, to_float(images), keypoints)
+
+
+@jax.jit
+def _locate(params: dict, images: jax.Array) -> jax.Array:
+    return network_landmarks(params, to_float(images))
 
 
 @cache
@@ -105,6 +113,7 @@ class Engine:
         learning_rate: float,
         identity_weight: float,
         share: float,
+        progress: Callable[[int], None] | None = None,
     ) -> dict[str, Any]:
         """The networks with a generator that draws the images, of one person, from their latents; see tuning.make_tuning.
 
@@ -114,12 +123,21 @@ class Engine:
         if keypoints is not None and identity_weight:
             variables, weight, points = variables | _face_network(), identity_weight, jnp.asarray(keypoints)
         tune = make_tuning(self._generator, self._perceptual, self._critic, weight)
-        generator = tune(variables, to_float(jnp.asarray(images)), jnp.asarray(latents), points, steps, learning_rate, share)
+        portraits = to_float(jnp.asarray(images))
+        generator = tune(variables, portraits, jnp.asarray(latents), points, steps, learning_rate, share, progress)
         return {**self.networks, "generator": generator}
 
     def describe(self, images: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
         """dlib's face descriptors [N, 128] of images with keypoints."""
         return in_batches(partial(_describe, _face_network()), BATCH, images, keypoints)
+
+    def locate(self, images: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """Landmarks float32 [N, 68, 2] of images that lie near those given, by the landmark network."""
+        side = images.shape[1]
+        crops = [framed(side, side, points, FRAMING) for points in near]
+        squares = [crop.apply(image, NETWORK_SIZE) for crop, image in zip(crops, images, strict=True)]
+        found = in_batches(partial(_locate, load_landmark_network()), BATCH, np.stack(squares))
+        return np.stack([crop.restore(points, NETWORK_SIZE) for crop, points in zip(crops, found, strict=True)])
 
     def shift(self, images: np.ndarray, latents: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
         """Edited latents, by the encoder."""

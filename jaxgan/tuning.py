@@ -61,7 +61,7 @@ def strangers(descriptors: np.ndarray) -> list[int]:
 def make_tuning(
     generator: GeneratorConfig, perceptual: PerceptualConfig, discriminator: DiscriminatorConfig, identity_weight: float
 ) -> Callable[..., dict[str, Any]]:
-    """(variables, images, latents, keypoints, steps, learning_rate, share) -> the generator's variables after steps of Adam.
+    """(variables, images, latents, keypoints, steps, learning_rate, share, progress) -> the generator's variables after Adam.
 
     images are [N, R, R, 3] in [-1, 1] of one person, latents [N, L, latent] their pivots, keypoints [N, 68, 2] their landmarks
     in pixels, which only the identity term reads. Minimised is the mean over them of
@@ -114,10 +114,11 @@ def make_tuning(
         steps: int,
         learning_rate: float,
         share: float,
+        progress: Callable[[int], None] | None,
     ) -> dict[str, Any]:
         tuned, portraits = begin(variables, images, latents, keypoints)
         constant = variables, portraits, jnp.float32(max(steps, 1)), jnp.float32(learning_rate)
-        before, after = variables["generator"], run(steps, tuned, constant).params
+        before, after = variables["generator"], run(steps, tuned, constant, progress).params
         return {**before, PARAMS: blend(before[PARAMS], after, jnp.float32(share))}
 
     return tune

@@ -1,12 +1,12 @@
 """Gives portraits the pose and expression of a target.
 
 jaxgan edit --source portraits/ me.jpg --target smile.jpg --out edited
-jaxgan edit --source me.jpg --set yaw=15 smile=0.5 --out edited
+jaxgan edit --source me.jpg --set yaw=15 smile=0.5 --personal --out edited
 
 Every source is given the pose and expression of the landmarks found in the target picture, or read from a file with
---keypoints, or is changed by --set; its bones stay its own. Faces are cropped and levelled as those the editor was trained
-on, if that is known, as it is of the editor that comes with the package. Otherwise each picture is cropped to its
-largest square, as `jaxgan prepare` crops.
+--keypoints, or is changed by --set; its bones stay its own. The edited face is put back into the whole photograph. With --crop
+the picture of the networks is written instead: faces are cropped and levelled as those the editor was trained on, if that is
+known, as it is of the editor that comes with the package; otherwise each picture is cropped to its largest square.
 """
 
 import argparse
@@ -22,14 +22,17 @@ from tqdm import tqdm
 from jaxgan.checkpoints import DEFAULT, shipped
 from jaxgan.commands.flags import finite, whole
 from jaxgan.commands.main import command
-from jaxgan.commands.targets import Find, Target, align, parse_changes, read_keypoints, target_keypoints
+from jaxgan.commands.targets import Find, align, target_keypoints
 from jaxgan.configs import PerceptualConfig
 from jaxgan.data.detection import DEFAULT_DETECTOR, DETECTORS, Face, load_detector, search
-from jaxgan.data.images import decode_image, encode_png, one_line, read_file
+from jaxgan.data.images import decode_image, one_line, read_file
+from jaxgan.data.shape import check_face
 from jaxgan.data.sources import describe_ignored, open_source
 from jaxgan.editor import Editor
 from jaxgan.errors import DetectorError, InputError, SourceError
 from jaxgan.faces.retarget import PARTS
+from jaxgan.faces.target import Target, parse_controls, read_keypoints
+from jaxgan.photos.writing import FORMATS, encode
 from jaxgan.runtime import atomic_write, keep_compiled, make_folder
 
 BATCH = 16  # portraits held in memory and edited at once
@@ -43,6 +46,19 @@ class Portrait(NamedTuple):
     read: Callable[[], bytes]
 
 
+class How(NamedTuple):
+    """How sources are edited and written; see the flags."""
+
+    strength: float = 1.0
+    steps: int = 0
+    personal: bool = False
+    crop: bool = False
+    face: int | None = None
+    detector: str = DEFAULT_DETECTOR
+    format: str = "png"
+    mark: bool = True
+
+
 class Remark(NamedTuple):
     """What the user should know of a source: why it gave no edit, or what was done to it."""
 
@@ -51,7 +67,7 @@ class Remark(NamedTuple):
     failed: bool = True
 
 
-def list_portraits(sources: Sequence[str | Path], out: Path) -> tuple[list[Portrait], list[Remark]]:
+def list_portraits(sources: Sequence[str | Path], out: Path, ending: str = ".png") -> tuple[list[Portrait], list[Remark]]:
     """Portraits of files, folders (subfolders included) and ZIP archives, and what is to be said of these.
 
     Outputs are named after their sources, "a.jpg" -> "a.png"; of equal names the later ones are numbered, "a-2.png".
@@ -77,20 +93,18 @@ def list_portraits(sources: Sequence[str | Path], out: Path) -> tuple[list[Portr
         while unique.lower() in taken:  # file systems may not tell "A" from "a"
             unique, number = f"{stem}-{number}", number + 1
         taken.add(unique.lower())
-        portraits.append(Portrait(name, out / f"{unique}.png", read))
+        portraits.append(Portrait(name, out / f"{unique}{ending}", read))
     return portraits, remarks
 
 
-def _edit_batch(
-    editor: Editor, batch: Sequence[Portrait], target: Target, strength: float, steps: int, personal: bool, find: Find
-) -> Iterator[Remark]:
-    """Edits a few portraits and writes them."""
+def _edit_crops(editor: Editor, batch: Sequence[Portrait], target: Target, how: How, find: Find) -> Iterator[Remark]:
+    """Crops a few portraits, edits them at once and writes them."""
     images, keypoints, readable = [], [], []
     for portrait in batch:
         try:
             picture = decode_image(portrait.read())
             image, own, remarks = align(picture, editor.resolution, find, editor.framing, landmarks=not target.raw)
-            points, more = target.wanted(own)
+            points, more = _wanted(target, own)
         except DetectorError:  # no portrait would fare better
             raise
         except Exception as error:  # archives and detectors fail with whatever their modules happen to raise
@@ -102,35 +116,56 @@ def _edit_batch(
         readable.append(portrait)
     if not readable:
         return
-    edited = editor.edit(np.stack(images), np.stack(keypoints), strength, steps, personal)
+    edited = editor.edit(np.stack(images), np.stack(keypoints), how.strength, how.steps, how.personal)
     for portrait, image in zip(readable, edited, strict=True):
-        try:
-            with atomic_write(portrait.output) as file:
-                file.write(encode_png(image))
-        except OSError as error:
-            yield Remark(portrait.name, f"{portrait.output} not written: {error.strerror}")
+        yield from _write(portrait, image, how)
 
 
-def edit_portraits(
-    editor: Editor,
-    portraits: Sequence[Portrait],
-    target: Target,
-    strength: float,
-    steps: int,
-    personal: bool,
-    find: Find,
-) -> list[Remark]:
-    """Edits portraits to a target, in pixels of the editor's resolution, and writes each as PNG, in one step.
+def _wanted(target: Target, own: np.ndarray | None) -> tuple[np.ndarray, list[str]]:
+    """Landmarks for a cropped source with landmarks `own`, None if they were not found or not looked for; and remarks."""
+    if own is not None or target.raw:
+        return target.wanted(own)
+    if target.keypoints is None or len(target.parts) < len(PARTS):
+        raise InputError("no face found")
+    return target.keypoints, ["no face found; edited to the target's landmarks as they are"]
 
-    `strength` scales the edit: 0 is the inversion alone, 1 the full edit; `steps` are those of `Editor.invert`, and `personal`
-    is that of `Editor.edit`. Portraits that fail are among the remarks returned; they raise nothing.
-    """
+
+def _edit_photo(editor: Editor, portrait: Portrait, target: Target, how: How) -> Iterator[Remark]:
+    """Edits a face in a photograph and writes the whole."""
+    try:
+        opened = editor.open_photo(decode_image(portrait.read(), alpha=True), how.face, how.detector)
+        points, more = opened.wanted(target)
+        yield from (Remark(portrait.name, text, failed=False) for text in [*opened.remarks, *more])
+        if how.personal:
+            opened.personalise()
+        image = opened.edit(points, how.strength)
+    except DetectorError:
+        raise
+    except Exception as error:
+        yield Remark(portrait.name, getattr(error, "strerror", None) or one_line(error))
+        return
+    yield from _write(portrait, image, how)
+
+
+def _write(portrait: Portrait, image: np.ndarray, how: How) -> Iterator[Remark]:
+    try:
+        with atomic_write(portrait.output) as file:
+            file.write(encode(image, how.format, how.mark))
+    except OSError as error:
+        yield Remark(portrait.name, f"{portrait.output} not written: {error.strerror}")
+
+
+def edit_portraits(editor: Editor, portraits: Sequence[Portrait], target: Target, how: How, find: Find) -> list[Remark]:
+    """Edits portraits to a target and writes each. Those that fail are among the remarks returned; they raise nothing."""
     remarks: list[Remark] = []
-    size = 1 if personal else BATCH  # each takes seconds then, and the bar should move
+    size = BATCH if how.crop and not how.personal else 1  # each of the others takes seconds, and the bar should move
     with tqdm(total=len(portraits), desc="edit", unit="image") as bar:
         for start in range(0, len(portraits), size):
             batch = portraits[start : start + size]
-            remarks += _edit_batch(editor, batch, target, strength, steps, personal, find)
+            if how.crop:
+                remarks += _edit_crops(editor, batch, target, how, find)
+            else:
+                remarks += _edit_photo(editor, *batch, target, how)
             bar.update(len(batch))
     return remarks
 
@@ -157,7 +192,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     target.add_argument(
         "--keypoints",
         metavar="FILE",
-        help=".npy or .csv of the 68 iBUG landmarks (x, y), in pixels of a picture of the editor's resolution",
+        help=".npy or .csv of the 68 iBUG landmarks (x, y), or a saved expression (.json); with --raw-landmarks in pixels of "
+        "a picture of the editor's resolution",
     )
     target.add_argument(
         "--set",
@@ -176,6 +212,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="take the target's landmarks as they are, its jaw and proportions included, as in the report",
     )
+    parser.add_argument("--face", type=whole, metavar="N", help="face to edit, from 0, the largest first; default: the largest")
+    parser.add_argument("--crop", action="store_true", help="write the networks' own picture of the face, not the photograph")
+    parser.add_argument("--format", default="png", choices=FORMATS, help="of the files; default: %(default)s")
+    parser.add_argument("--no-mark", action="store_true", help="leave out the note in the files that they are edited")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the edited portraits")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are already there")
     parser.add_argument("--detector", default=DEFAULT_DETECTOR, choices=DETECTORS, help="landmarks; default: %(default)s")
@@ -201,14 +241,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status is 1 if anything failed."""
     arguments = parse_args(argv)
     keep_compiled()
-    changes, parts = parse_changes(arguments.set or ()), arguments.parts or (*PARTS,)
+    parts = arguments.parts or (*PARTS,)
     if arguments.set and (arguments.raw_landmarks or arguments.parts):
         raise InputError("--set changes the source's own face; --raw-landmarks and --parts are for targets")
     if arguments.raw_landmarks and arguments.parts:
         raise InputError("--raw-landmarks takes all of the target's landmarks; --parts needs them retargeted")
+    if arguments.steps and not arguments.crop:
+        raise InputError("--steps goes with --crop; --personal brings whole photographs closer")
+    if arguments.crop and arguments.face:
+        raise InputError("--face goes with whole photographs, not with --crop")
     if unknown := [part for part in parts if part not in PARTS]:
         raise InputError(f"--parts: unknown {', '.join(map(repr, unknown))}; known: {', '.join(PARTS)}")
-    portraits, listed = list_portraits(arguments.source, arguments.out)
+    controls = parse_controls(arguments.set or ())
+    portraits, listed = list_portraits(arguments.source, arguments.out, FORMATS[arguments.format])
     inputs = [portrait.name for portrait in portraits] + [each for each in (arguments.target, arguments.keypoints) if each]
     _check_outputs(portraits, inputs, arguments.overwrite)
     vgg16 = PerceptualConfig(vgg16_weights=arguments.vgg16) if arguments.vgg16 else None
@@ -222,14 +267,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         keypoints, remarks = target_keypoints(arguments.target, editor.resolution, find, editor.framing)
         listed += [Remark(arguments.target, text, failed=False) for text in remarks]
     elif arguments.keypoints:
-        keypoints = read_keypoints(arguments.keypoints, editor.resolution)
-    target = Target(keypoints, changes, parts, arguments.raw_landmarks)
+        keypoints = read_keypoints(arguments.keypoints)
+        if arguments.raw_landmarks or editor.framing is None:
+            _check_raw(arguments.keypoints, keypoints, editor.resolution)
+    target = Target(keypoints, controls, parts, arguments.raw_landmarks)
     make_folder(arguments.out)
-    how = arguments.strength, arguments.steps, arguments.personal
-    remarks = [*listed, *edit_portraits(editor, portraits, target, *how, find)]
+    how = How(
+        arguments.strength,
+        arguments.steps,
+        arguments.personal,
+        arguments.crop,
+        arguments.face,
+        arguments.detector,
+        arguments.format,
+        not arguments.no_mark,
+    )
+    remarks = [*listed, *edit_portraits(editor, portraits, target, how, find)]
     for remark in remarks:
         print(f"edit: {remark.name}: {remark.text}", file=sys.stderr)
     failed = sum(remark.failed for remark in remarks)
     unlisted = sum(remark.failed for remark in listed)
     print(f"{len(portraits) + unlisted - failed} of {len(portraits) + unlisted} edited into {arguments.out}")
     return 1 if failed else 0
+
+
+def _check_raw(path: str, keypoints: np.ndarray, resolution: int) -> None:
+    try:
+        check_face(keypoints, resolution, resolution)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

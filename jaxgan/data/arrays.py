@@ -35,6 +35,16 @@ def as_portraits(images: Any, name: str = "image") -> Iterator[np.ndarray]:
         yield _as_portrait(image, f"{name} {index}")
 
 
+def as_photo(photo: Any) -> np.ndarray:
+    """A photograph uint8 [H, W, 3], or [H, W, 4] with transparency; taken as by `as_portraits`, or as uint8 [H, W, 4]."""
+    if isinstance(photo, Image.Image):
+        return to_rgb(photo, alpha=True)
+    if isinstance(photo, np.ndarray) and photo.ndim == 3 and photo.shape[2] == 4 and photo.dtype == np.uint8 and photo.size:
+        return photo
+    (image,) = as_portraits([photo], "photo")
+    return image
+
+
 def _as_portrait(image: Any, name: str) -> np.ndarray:
     if isinstance(image, Image.Image):
         return to_rgb(image)

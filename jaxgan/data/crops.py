@@ -48,6 +48,13 @@ class Crop:
             points = turned(points - self.side / 2, math.radians(-self.angle)) + self.side / 2
         return (points * (resolution / self.side)).astype(np.float32)
 
+    def restore(self, keypoints: np.ndarray, resolution: int) -> np.ndarray:
+        """The inverse of `move`: keypoints [..., 2] in pixels of what `apply` returns as float32 in pixels of the picture."""
+        points = np.asarray(keypoints, np.float64) * (self.side / resolution)
+        if self.angle:
+            points = turned(points - self.side / 2, math.radians(self.angle)) + self.side / 2
+        return (points + np.array([self.left, self.top])).astype(np.float32)
+
     def _turned(self, image: np.ndarray) -> np.ndarray:
         """The turned square at its own size, uint8 [side, side, 3]."""
         margin = math.ceil(self.side * (math.sqrt(0.5) - 0.5)) + 2  # its corners lie within this of the upright square

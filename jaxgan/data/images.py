@@ -30,10 +30,10 @@ MAX_FILE_BYTES = 2**28  # 256 MiB; archives can claim any size, and devices have
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 
 
-def decode_image(data: bytes) -> np.ndarray:
+def decode_image(data: bytes, alpha: bool = False) -> np.ndarray:
     """Decodes an image file of any common format to uint8 [H, W, 3], RGB.
 
-    See `to_rgb`; of an animation the first frame is taken.
+    See `to_rgb`; of an animation the first frame is taken. With `alpha`, transparent images are [H, W, 4], not composited.
 
     Raises:
       ImageError: The bytes are no image, are damaged, or have fewer than MIN_SIDE pixels a side or more than
@@ -50,7 +50,7 @@ def decode_image(data: bytes) -> np.ndarray:
                 raise ImageError(f"too small: {width}x{height} px, needs {MIN_SIDE} px a side")
             if width * height > MAX_PIXELS:
                 raise ImageError(f"too large: {width}x{height} px, more than {MAX_PIXELS} in all")
-            return to_rgb(image)
+            return to_rgb(image, alpha)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:  # names a limit of its own
@@ -61,8 +61,8 @@ def decode_image(data: bytes) -> np.ndarray:
         raise ImageError(f"unreadable: {one_line(error)}") from error
 
 
-def to_rgb(image: Image.Image) -> np.ndarray:
-    """A picture that Pillow has opened as uint8 [H, W, 3], upright and in sRGB.
+def to_rgb(image: Image.Image, alpha: bool = False) -> np.ndarray:
+    """A picture that Pillow has opened as uint8 [H, W, 3], upright and in sRGB; with `alpha`, a transparent one as [H, W, 4].
 
     The EXIF orientation is applied and an embedded colour profile is converted to sRGB (damaged ones are passed over),
     transparency is composited on white, 16-bit grey is scaled to the full 8-bit range, and CMYK without a profile is converted
@@ -71,7 +71,8 @@ def to_rgb(image: Image.Image) -> np.ndarray:
     Raises:
       ImageError: Its pixels are of a kind that cannot be converted.
     """
-    return np.array(_to_rgb(_to_srgb(_upright(image))))
+    upright = _to_srgb(_upright(image))
+    return np.array(upright.convert("RGBA") if alpha and upright.has_transparency_data else _to_rgb(upright))
 
 
 def open_file(path: str | Path) -> BinaryIO:
@@ -105,15 +106,15 @@ def read_file(path: str | Path) -> bytes:
         return read_limited(file)
 
 
-def read_image(path: str | Path) -> np.ndarray:
-    """Reads an image file to uint8 [H, W, 3], RGB; see decode_image.
+def read_image(path: str | Path, alpha: bool = False) -> np.ndarray:
+    """Reads an image file to uint8 [H, W, 3], RGB, or [H, W, 4]; see decode_image.
 
     Raises:
       ImageError: The file is no usable image; the message names it.
       OSError: The file cannot be read.
     """
     try:
-        return decode_image(read_file(path))
+        return decode_image(read_file(path), alpha)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
 
@@ -189,9 +190,17 @@ def _to_rgb(image: Image.Image) -> Image.Image:
             raise ImageError("unsupported pixels: integers beyond 16 bits")
         return Image.fromarray(((grey + 128) // 257).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        return _on_white(image.convert("RGBA"))
     return image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def on_white(pixels: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 4] composited on white, as [H, W, 3]; [H, W, 3] as it is."""
+    return pixels if pixels.shape[2] == 3 else np.asarray(_on_white(Image.fromarray(pixels)))
 
 
 def encode_png(image: np.ndarray) -> bytes:

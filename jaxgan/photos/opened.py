@@ -1,0 +1,117 @@
+"""A photograph with a face that is edited, any number of times, and put back."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxgan.data.crops import Crop, framed, largest_square
+from jaxgan.data.detection import DEFAULT_DETECTOR, Face, load_detector
+from jaxgan.data.images import on_white
+from jaxgan.data.shape import check_face, fit_mean_face, place
+from jaxgan.faces.target import Target
+from jaxgan.photos.finding import choose, find_faces
+from jaxgan.photos.paste import Rendering, paste
+
+if TYPE_CHECKING:
+    from jaxgan.editor import Editor
+
+
+class OpenPhoto:
+    """What `Editor.open_photo` returns: the face is found and inverted once, and each edit costs a rendering.
+
+    Attributes:
+      pixels: the photograph, uint8 [H, W, 3], or [H, W, 4] with transparency.
+      faces: all faces found, the largest first.
+      keypoints: float32 [68, 2], landmarks of the face that is edited, in pixels of the photograph.
+      portrait: uint8 [R, R, 3], the face as the networks see it.
+      own: float32 [68, 2], its landmarks there.
+      remarks: what a user should know of how the face was found.
+    """
+
+    def __init__(
+        self,
+        editor: "Editor",
+        pixels: np.ndarray,
+        keypoints: np.ndarray,
+        faces: Sequence[Face] = (),
+        remarks: Sequence[str] = (),
+    ):
+        """A face whose landmarks are known.
+
+        Raises:
+          InputError: they cannot be those of a face in the photograph.
+        """
+        self.editor, self.pixels, self.keypoints, self.faces = editor, pixels, keypoints, faces
+        seen = on_white(pixels)
+        height, width = pixels.shape[:2]
+        check_face(self.keypoints, width, height)
+        framing = editor.framing
+        self.crop = framed(width, height, self.keypoints, framing) if framing else largest_square(width, height, self.keypoints)
+        self.portrait = self.crop.apply(seen, editor.resolution)
+        self.own = self.crop.move(self.keypoints, editor.resolution)
+        tilt = abs(float(fit_mean_face(keypoints)[0]))
+        self.remarks = [*remarks, *([f"the head is tilted by {tilt:.0f} degrees; levelled"] if self.crop.angle else [])]
+        self._latents = editor.invert(self.portrait)
+        self._own_latents = self._shifted(self.own)
+        self._unedited = self._rendering(self._own_latents, self.own)
+
+    def personalise(self, **options: Any) -> None:
+        """Tunes the generator to the face; takes what `Editor.personalise` takes."""
+        self.editor = self.editor.personalise(self.portrait, **options)
+        self._unedited = self._rendering(self._own_latents, self.own)
+
+    def edit(self, wanted: np.ndarray, strength: float = 1.0, paste_back: bool = True) -> np.ndarray:
+        """The photograph, as `pixels`, with landmarks `wanted` [68, 2], in pixels of the portrait, given to the face.
+
+        What changes is the difference between renderings with its own landmarks and with those. Own landmarks, or a strength of
+        0, give the photograph back bit for bit, as is everything outside of the face.
+
+        Args:
+          wanted: landmarks.
+          strength: how much of the shift from the face as it is is applied.
+          paste_back: False for the rendering alone, uint8 [R, R, 3].
+        """
+        latents = self._own_latents + np.float32(strength) * (self._shifted(wanted) - self._own_latents)
+        if not paste_back:
+            return self.editor.render(latents)[0]
+        if np.array_equal(latents, self._own_latents):
+            return self.pixels.copy()
+        edited = self._rendering(latents, self.own + np.float32(strength) * (wanted - self.own))
+        made = paste(self.pixels[..., :3], self.keypoints, self._unedited, edited)
+        return np.concatenate([made, self.pixels[..., 3:]], axis=-1)
+
+    def wanted(self, target: Target) -> tuple[np.ndarray, list[str]]:
+        """Landmarks float32 [68, 2] of the target for this face, in pixels of the portrait, and remarks."""
+        return target.wanted(self.own)
+
+    def _shifted(self, keypoints: np.ndarray) -> np.ndarray:
+        return self.editor.edit_latents(self.portrait, self.editor.place(keypoints), self._latents)
+
+    def _rendering(self, latents: np.ndarray, keypoints: np.ndarray) -> Rendering:
+        """The generator's picture of latents [1, L, latent], about where it has the landmarks [68, 2] of the portrait."""
+        crop = self._placed(keypoints)
+        image = self.editor.render(latents)
+        found = self.editor.find_landmarks(image, self.editor.place(keypoints)[None])[0]
+        return Rendering(image[0], crop, crop.restore(found, self.editor.resolution))
+
+    def _placed(self, keypoints: np.ndarray) -> Crop:
+        """Where in the photograph a rendering lies whose face was placed for the networks, and belongs at `keypoints`."""
+        side, placed = self.editor.resolution, self.editor.place(keypoints)
+        (here, size), (there, large) = place(keypoints), place(placed)
+        scale = float(large / size)
+        middle = self.crop.restore((side / 2 - there) / scale + here, side)
+        reach = self.crop.side / scale
+        return Crop(float(middle[0]) - reach / 2, float(middle[1]) - reach / 2, reach, self.crop.angle)
+
+
+def open_photo(
+    editor: "Editor", pixels: np.ndarray, face: int | tuple[float, float] | None = None, detector: str = DEFAULT_DETECTOR
+) -> OpenPhoto:
+    """Finds a face in a photograph and opens it; see Editor.open_photo."""
+    faces = find_faces(load_detector(detector), on_white(pixels))
+    chosen = choose(faces, face)
+    remarks = [f"{len(faces)} faces found, the largest is taken"] if face is None and len(faces) > 1 else []
+    if chosen.weak:
+        remarks.append("the detector is hardly sure that it found a face")
+    return OpenPhoto(editor, pixels, chosen.keypoints, faces, remarks)

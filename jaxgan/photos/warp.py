@@ -1,0 +1,47 @@
+"""Warping a picture so that its points come to lie elsewhere: thin-plate splines (Bookstein 1989) on a coarse grid."""
+
+import numpy as np
+from PIL import Image
+from scipy.interpolate import RBFInterpolator
+
+CELLS = 24  # of the grid, along either side
+SMOOTHING = 1e-4  # lets points that contradict each other meet half-way
+ANCHORS = 7  # fixed points along each border
+
+
+class Warp:
+    """Moves the content of pictures so that what lies at some points comes to lie at others; the border stays.
+
+    Coordinates are shares of the picture's sides, so that one warp fits a picture at any resolution.
+    """
+
+    def __init__(self, points: np.ndarray, moved: np.ndarray):
+        """From points [K, 2] in the picture to where they are to lie, [K, 2]; (x, y) from 0 to 1."""
+        inside = ((moved > 0) & (moved < 1)).all(axis=1)
+        along = np.linspace(0, 1, ANCHORS)
+        border = np.unique([(x, y) for x in along for y in along if {x, y} & {0.0, 1.0}], axis=0)
+        fixed = np.concatenate([moved[inside], border])
+        shift = np.concatenate([(points - moved)[inside], np.zeros_like(border)])
+        lines = np.linspace(0, 1, CELLS + 1)
+        grid = np.stack(np.meshgrid(lines, lines), axis=-1)
+        spline = RBFInterpolator(fixed, shift, kernel="thin_plate_spline", smoothing=SMOOTHING)
+        field = spline(grid.reshape(-1, 2)).reshape(grid.shape)
+        calm = np.clip(8 * np.minimum(grid, 1 - grid).min(axis=-1, keepdims=True), 0, 1)  # between the anchors, too
+        self._sources = np.clip(grid + calm * field, 0, 1)  # [rows + 1, columns + 1, 2]: where each corner is taken from
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """The warped picture, uint8 [H, W, 3]; bicubic."""
+        height, width = image.shape[:2]
+        size = np.array([width, height])
+        corners = np.round(np.linspace(0, 1, CELLS + 1)[:, None] * size).astype(int)
+        sources = self._sources * size
+        mesh = []
+        for row in range(CELLS):
+            for column in range(CELLS):
+                box = (corners[column, 0], corners[row, 1], corners[column + 1, 0], corners[row + 1, 1])
+                if box[0] == box[2] or box[1] == box[3]:
+                    continue
+                quad = [sources[row + down, column + right] for down, right in ((0, 0), (1, 0), (1, 1), (0, 1))]
+                mesh.append((tuple(map(int, box)), tuple(float(value) for corner in quad for value in corner)))
+        picture = Image.fromarray(image)
+        return np.asarray(picture.transform((width, height), Image.Transform.MESH, mesh, Image.Resampling.BICUBIC))
