@@ -1,26 +1,22 @@
 """Editing portraits with trained networks: what a Python user imports."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from jaxgan import checkpoints
 from jaxgan.checkpoints import export
 from jaxgan.configs import Config, PerceptualConfig
-from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_photo, as_portraits, as_seeds
+from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
 from jaxgan.data.crops import Framing, framed, largest_square
-from jaxgan.data.detection import DEFAULT_DETECTOR
-from jaxgan.data.images import read_image
 from jaxgan.data.landmarks import NUM_LANDMARKS
 from jaxgan.data.shape import MEAN_FACE, check_face
 from jaxgan.engine import Engine
 from jaxgan.errors import InputError
-from jaxgan.faces.target import Target, read_keypoints
 from jaxgan.inputs import prepare, prepare_edit
-from jaxgan.photos.opened import OpenPhoto, open_photo
+from jaxgan.photos.editing import PhotoEditing
 from jaxgan.tuning import strangers
 
 # docs/identity.md has what was tried
@@ -28,7 +24,7 @@ TUNING_STEPS, TUNING_RATE, IDENTITY_WEIGHT, TUNING_SHARE = 24, 6e-3, 0.1, 0.5
 FFHQ_FACE = (70 / 256, 90 / 256, 180 / 256, 200 / 256)  # left, top, right, bottom: what Zhu et al. paste of a face
 
 
-class Editor:
+class Editor(PhotoEditing):
     """A trained editor, or as much of one as a checkpoint holds: a StyleGAN can generate, an inverter can also invert.
 
     Attributes:
@@ -238,68 +234,6 @@ class Editor:
         """
         prepared, _ = prepare(images, self.resolution)
         return self._engine.locate(prepared, as_keypoints(near, len(prepared)))
-
-    def open_photo(
-        self,
-        photo: str | Path | np.ndarray | Image.Image,
-        face: int | tuple[float, float] | None = None,
-        detector: str = DEFAULT_DETECTOR,
-    ) -> OpenPhoto:
-        """Finds a face in a photograph of any size, and gets ready to edit it any number of times.
-
-        Args:
-          photo: a path, a picture of Pillow, or [H, W, 3] as for `invert`, or uint8 [H, W, 4] with transparency.
-          face: which one: a number from 0, the largest first, or a point (x, y) in pixels of the photograph; None for the
-            largest.
-          detector: a key of jaxgan.data.detection.DETECTORS.
-
-        Raises:
-          ValueError: no face is found, or none of that number; or a checkpoint without an encoder.
-          ImageError, OSError: the file cannot be read.
-        """
-        self._require("encoder")
-        pixels = read_image(photo, alpha=True) if isinstance(photo, str | Path) else as_photo(photo)
-        return open_photo(self, pixels, face, detector)
-
-    def edit_photo(
-        self,
-        photo: str | Path | np.ndarray | Image.Image,
-        target: Target | Mapping[str, float] | str | Path | np.ndarray | Image.Image,
-        face: int | tuple[float, float] | None = None,
-        paste: bool = True,
-        strength: float = 1.0,
-        personal: bool = True,
-    ) -> np.ndarray:
-        """A photograph with one face edited, uint8 [H, W, 3 or 4]; everything outside of the face stays bit for bit.
-
-        Args:
-          photo, face: as for `open_photo`.
-          target: changes of controls ({"yaw": 10, "smile": 0.5}), landmarks [68, 2] or a file of them (.npy, .csv, or a saved
-            expression, .json), another picture of a face, or a Target.
-          paste: False for the face alone as the generator renders it, [R, R, 3].
-          strength: how much of the edit is applied.
-          personal: whether to tune the generator to the face first; some seconds on a CPU.
-
-        Raises:
-          ValueError: as for `open_photo`, for the target too.
-        """
-        opened = self.open_photo(photo, face)
-        wanted, _ = opened.wanted(self.target(target))
-        if personal:
-            opened.personalise()
-        return opened.edit(wanted, as_number(strength, "strength"), paste)
-
-    def target(self, given: Target | Mapping[str, float] | str | Path | np.ndarray | Image.Image) -> Target:
-        """What `edit_photo` takes as `target`, as a Target."""
-        if isinstance(given, Target):
-            return given
-        if isinstance(given, Mapping):
-            return Target(controls=dict(given))
-        if isinstance(given, str | Path) and Path(given).suffix.lower() in (".npy", ".csv", ".json"):
-            return Target(read_keypoints(given))
-        if np.ndim(given) == 2 and np.shape(given)[1] == 2:
-            return Target(as_keypoints(given, 1)[0])
-        return Target(self.open_photo(given).own)
 
     def personalise(
         self,

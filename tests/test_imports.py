@@ -22,6 +22,8 @@ LAYERS = (
     ("jaxgan.checkpoints",),
     ("jaxgan.importers",),
     ("jaxgan.engine", "jaxgan.inputs"),
+    ("jaxgan.photos",),
+    ("jaxgan.video",),
     ("jaxgan.editor", "jaxgan"),
     ("jaxgan.evaluation",),
     ("jaxgan.commands", "jaxgan.__main__"),

@@ -77,9 +77,7 @@ def check_face(keypoints: np.ndarray, width: int, height: int) -> None:
     """
     low, high = keypoints.min(axis=0), keypoints.max(axis=0)
     span, middle = high - low, keypoints.mean(axis=0)
-    if span.max() == 0:
-        raise InputError(f"all landmarks lie at one point, ({low[0]:.4g}, {low[1]:.4g})")
-    if span.max() < max(MIN_SPAN, MIN_SHARE * min(width, height)):
+    if 0 < span.max() < max(MIN_SPAN, MIN_SHARE * min(width, height)):
         raise InputError(
             f"the landmarks span {span[0]:.2g} x {span[1]:.2g} px of a picture of {width}x{height} px: too small for a face; "
             "they must be in pixels of the picture, not shares of it"
@@ -89,6 +87,17 @@ def check_face(keypoints: np.ndarray, width: int, height: int) -> None:
             f"the landmarks lie outside of the picture: x from {low[0]:.4g} to {high[0]:.4g} and y from {low[1]:.4g} to "
             f"{high[1]:.4g} px, in a picture of {width}x{height} px"
         )
+    check_shape(keypoints)
+
+
+def check_shape(keypoints: np.ndarray) -> None:
+    """Checks that landmarks [68, 2], in pixels of any picture, can be those of a face.
+
+    Raises:
+      InputError: They cannot; the message says what was found and what is expected.
+    """
+    if np.ptp(keypoints, axis=0).max() == 0:
+        raise InputError(f"all landmarks lie at one point, ({keypoints[0, 0]:.4g}, {keypoints[0, 1]:.4g})")
     _, deviation = fit_mean_face(keypoints)
     if deviation > MAX_DEVIATION:
         raise InputError(

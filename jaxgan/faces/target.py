@@ -11,7 +11,7 @@ import numpy as np
 from jaxgan.data.arrays import as_real
 from jaxgan.data.images import one_line
 from jaxgan.data.landmarks import NUM_LANDMARKS
-from jaxgan.data.shape import fit_mean_face
+from jaxgan.data.shape import check_shape
 from jaxgan.errors import InputError
 from jaxgan.faces.controls import CONTROLS, fit
 from jaxgan.faces.retarget import PARTS, retarget
@@ -61,7 +61,7 @@ def parse_controls(assignments: Collection[str]) -> dict[str, float]:
         except ValueError:
             value = np.nan
         if name not in CONTROLS or not np.isfinite(value):
-            raise InputError(f"{assignment}: must be NAME=NUMBER, with a name of {', '.join(CONTROLS)}")
+            raise InputError(f"--set {assignment}: must be NAME=NUMBER, with a name of {', '.join(CONTROLS)}")
         changes[name] = value
     return changes
 
@@ -101,6 +101,8 @@ def read_keypoints(path: str | Path) -> np.ndarray:
         raise InputError(f"{path}: keypoints have shape {list(keypoints.shape)}, not [{NUM_LANDMARKS}, 2]")
     if not np.isfinite(keypoints).all():
         raise InputError(f"{path}: keypoints are not all finite")
-    if np.ptp(keypoints, axis=0).max() == 0 or fit_mean_face(keypoints)[1] > 0.6:
-        raise InputError(f"{path}: the 68 points do not form a face")
+    try:
+        check_shape(keypoints)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return keypoints

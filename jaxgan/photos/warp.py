@@ -27,14 +27,15 @@ class Warp:
         spline = RBFInterpolator(fixed, shift, kernel="thin_plate_spline", smoothing=SMOOTHING)
         field = spline(grid.reshape(-1, 2)).reshape(grid.shape)
         calm = np.clip(8 * np.minimum(grid, 1 - grid).min(axis=-1, keepdims=True), 0, 1)  # between the anchors, too
-        self._sources = np.clip(grid + calm * field, 0, 1)  # [rows + 1, columns + 1, 2]: where each corner is taken from
+        self._shift = calm * field  # [rows + 1, columns + 1, 2]: from each corner to where it is taken from
 
     def apply(self, image: np.ndarray) -> np.ndarray:
         """The warped picture, uint8 [H, W, 3]; bicubic."""
         height, width = image.shape[:2]
         size = np.array([width, height])
         corners = np.round(np.linspace(0, 1, CELLS + 1)[:, None] * size).astype(int)
-        sources = self._sources * size
+        grid = np.stack(np.meshgrid(corners[:, 0], corners[:, 1]), axis=-1)
+        sources = np.clip(grid + self._shift * size, 0, size)
         mesh = []
         for row in range(CELLS):
             for column in range(CELLS):

@@ -64,7 +64,9 @@ def command(monkeypatch, tmp_path):
     picture(tmp_path / "target.png", (64, 64), red=True)
 
     def run(*arguments, target=("--target", str(tmp_path / "target.png"))):
-        return edit.main(["--workdir", "w", "--out", str(tmp_path / "out"), *target, "--source", *map(str, arguments)])
+        return edit.main(
+            ["--crop", "--workdir", "w", "--out", str(tmp_path / "out"), *target, "--source", *map(str, arguments)]
+        )
 
     return run
 
@@ -143,10 +145,10 @@ def test_a_failed_write_leaves_the_old_file(command, tmp_path, capsys, monkeypat
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.png").write_text("old")
 
-    def broken(image):
+    def broken(image, *_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(edit, "encode_png", broken)
+    monkeypatch.setattr(edit, "encode", broken)
     assert command(source, "--overwrite") == 1
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
     assert (tmp_path / "out" / "a.png").read_text() == "old"
@@ -199,7 +201,7 @@ def test_errors_before_the_batch_are_one_line(command, tmp_path, capsys):
         ("--keypoints", "words.csv", "words.csv: no keypoints"),
         ("--keypoints", "ragged.csv", "ragged.csv: no keypoints"),
         ("--keypoints", "empty.npy", "empty.npy: no keypoints"),
-        ("--keypoints", "k.txt", "k.txt: no keypoints: the name must end in .npy or .csv"),
+        ("--keypoints", "k.txt", "k.txt: no keypoints: the name must end in .npy, .csv or .json"),
     ):
         assert command(source, target=(flag, str(tmp_path / name))) == 1
         error = capsys.readouterr().err
