@@ -102,6 +102,7 @@ class Clip:
     @staticmethod
     def _duration(image: Image.Image, index: int) -> int:
         image.seek(index)
+        image.load()  # before that, WebP has the duration of another frame
         return int(image.info.get("duration", 0)) or 100  # browsers show frames without a duration for a tenth of a second
 
 

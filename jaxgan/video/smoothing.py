@@ -5,7 +5,7 @@ import numpy as np
 from jaxgan.faces.fit import ANGLES, EXPRESSION, Fit, fit_model, project
 
 MIN_CUTOFF = 1.0  # Hz, of parameters at rest
-BETA = 1.0  # Hz for each deviation a second
+BETA = 0.3  # Hz for each deviation a second
 DERIVATIVE_CUTOFF = 1.0  # Hz
 STILL_SCALE, STILL_SHIFT = 0.02, 0.05  # what counts as a deviation of the size (logarithm) and of the place (head units)
 
