@@ -235,6 +235,17 @@ class Editor(PhotoEditing):
         prepared, _ = prepare(images, self.resolution)
         return self._engine.locate(prepared, as_keypoints(near, len(prepared)))
 
+    def describe(self, images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
+        """dlib's face descriptors float32 [N, 128] of portraits cropped as `align` does; those of one person are close.
+
+        Raises:
+          ValueError: as for `invert`, or the framing is not known.
+        """
+        prepared, _ = prepare(images, self.resolution)
+        if not self.framing:
+            raise InputError("descriptors need portraits cropped by a known framing, which this checkpoint has none of")
+        return self._engine.describe(prepared, np.broadcast_to(self._usual_keypoints, (len(prepared), NUM_LANDMARKS, 2)))
+
     def personalise(
         self,
         images: np.ndarray | Sequence[np.ndarray],
@@ -269,8 +280,7 @@ class Editor(PhotoEditing):
         steps, rate = as_count(steps, "steps"), as_number(learning_rate, "learning_rate")
         weight, share = as_number(identity_weight, "identity_weight"), as_number(share, "share")
         if len(prepared) > 1 and self.framing:
-            known = np.broadcast_to(self._usual_keypoints, (len(prepared), NUM_LANDMARKS, 2))
-            if others := strangers(self._engine.describe(prepared, known)):
+            if others := strangers(self.describe(prepared)):
                 raise InputError(
                     f"personalise needs pictures of one person; image{'s' if len(others) > 1 else ''} "
                     f"{', '.join(map(str, others))} of {len(prepared)} (from 0) look like somebody else than most"
