@@ -54,10 +54,8 @@ def main() -> None:
         lap()
         read, found, _, edited, alone, png, jpeg = np.diff(times)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(
-            f"| {width}x{height} | {read:.2f} | {found:.2f} | {edited:.2f} | {alone:.2f} | {png:.2f} | {jpeg:.2f} | {peak:.2f} GiB |",
-            flush=True,
-        )
+        cells = [f"{value:.2f}" for value in (read, found, edited, alone, png, jpeg)]
+        print(f"| {width}x{height} | {' | '.join(cells)} | {peak:.2f} GiB |", flush=True)
 
 
 if __name__ == "__main__":
