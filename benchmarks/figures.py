@@ -1,9 +1,10 @@
-"""The figures of README.md, docs/identity.md and docs/retargeting.md, of portraits chosen by their names alone.
+"""The figures of README.md and of docs/identity.md, retargeting.md and photos.md, of portraits chosen by their names alone.
 
     python benchmarks/figures.py --portraits A.zip B.zip --out docs
 
 Of each archive the first six pictures with a face are taken. Each is edited to the pose and expression of the next one, and the
-first picture of the last archive by each control. The teaser is of docs/examples.
+first picture of the last archive by each control. The teaser is of docs/examples. Whole photographs are each tenth of the first
+archive, each with one control changed, and the first two of the last one smiling.
 """
 
 import argparse
@@ -14,15 +15,17 @@ import numpy as np
 
 from jaxgan import Editor
 from jaxgan.data.detection import load_detector
-from jaxgan.data.images import decode_image, encode_png, read_image
+from jaxgan.data.images import decode_image, encode_png, read_image, resample
 from jaxgan.data.sources import open_source
 from jaxgan.evaluation.figure import tile
 from jaxgan.faces.controls import CONTROLS, fit
 from jaxgan.faces.retarget import retarget
+from jaxgan.photos.writing import encode
 from jaxgan.runtime import atomic_write, keep_compiled
 
 EACH = 6
-TURN = 25  # degrees
+TURN = 20  # degrees
+TENTH, SHOWN = 10, 256  # every tenth photograph, shown with so many pixels
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 VALUES = {"yaw": 20, "pitch": 12, "roll": 12}  # degrees; 0.8 for expressions
 
@@ -56,15 +59,30 @@ def main() -> None:
         targets = np.stack([editor.place(face.adjust(emphasise=True, **{name: change})) for change in (-value, 0, value)])
         cells.append(person.edit(np.repeat(image[None], 3, axis=0), targets))
     pictures["controls.png"] = tile(np.stack(cells, axis=1))
-    photographs = [read_image(EXAMPLES / f"{name}.jpg") for name in ("source", "target")]
-    (portrait, own), (_, theirs) = (editor.align(each, load_detector("dlib")(each)[0].keypoints) for each in photographs)
-    person, wanted = editor.personalise(portrait), [retarget(own, theirs), fit(own).adjust(emphasise=True, yaw=TURN)]
-    edits = person.edit(np.repeat(portrait[None], 2, axis=0), editor.place(np.stack(wanted)))
-    large = edits.repeat(4, axis=1).repeat(4, axis=2)
-    pictures["teaser.png"] = tile(np.stack([*photographs, *large])[None])
     for name, picture in pictures.items():
         with atomic_write(args.out / name) as file:
             file.write(encode_png(picture))
+    source, target = (read_image(EXAMPLES / f"{name}.jpg") for name in ("source", "target"))
+    teaser = [source, target, editor.edit_photo(source, target), editor.edit_photo(source, {"yaw": TURN, "smile": 0.5})]
+    for name, rows in {"teaser.jpg": [teaser], "photos.jpg": photographs(editor, args.portraits)}.items():
+        with atomic_write(args.out / name) as file:
+            file.write(encode(tile(np.stack([np.stack(row) for row in rows])), "jpeg"))
+
+
+def photographs(editor: Editor, archives: list[str]) -> list[list[np.ndarray]]:
+    """Rows of photographs and, below each, what became of them."""
+    first, last = (open_source(archive) for archive in (archives[0], archives[-1]))
+    names = [*CONTROLS] * 2
+    chosen = [
+        (first.read(file), {name: VALUES.get(name, 0.8)}) for file, name in zip(first.files[::TENTH], names, strict=False)
+    ]
+    chosen += [(last.read(file), {"smile": 0.8}) for file in last.files[:4:2]]
+    pairs = []
+    for data, change in chosen:
+        photo = decode_image(data)
+        pairs.append([resample(each, SHOWN, SHOWN) for each in (photo, editor.edit_photo(photo, change))])
+    half = len(pairs) // 2
+    return [[pair[which] for pair in part] for part in (pairs[:half], pairs[half:]) for which in (0, 1)]
 
 
 if __name__ == "__main__":
