@@ -1,7 +1,7 @@
 """Editing portraits with trained networks: what a Python user imports."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +11,17 @@ from jaxgan.checkpoints import export
 from jaxgan.configs import Config, PerceptualConfig
 from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
 from jaxgan.data.crops import Framing, framed, largest_square
-from jaxgan.data.landmarks import NUM_LANDMARKS
-from jaxgan.data.shape import MEAN_FACE, check_face
+from jaxgan.data.shape import check_face
 from jaxgan.engine import Engine
 from jaxgan.errors import InputError
 from jaxgan.inputs import prepare, prepare_edit
+from jaxgan.person import IDENTITY_WEIGHT, TUNING_RATE, TUNING_SHARE, TUNING_STEPS, PersonEditing
 from jaxgan.photos.editing import PhotoEditing
-from jaxgan.tuning import strangers
 
-# docs/identity.md has what was tried
-TUNING_STEPS, TUNING_RATE, IDENTITY_WEIGHT, TUNING_SHARE = 24, 6e-3, 0.1, 0.5
 FFHQ_FACE = (70 / 256, 90 / 256, 180 / 256, 200 / 256)  # left, top, right, bottom: what Zhu et al. paste of a face
 
 
-class Editor(PhotoEditing):
+class Editor(PhotoEditing, PersonEditing):
     """A trained editor, or as much of one as a checkpoint holds: a StyleGAN can generate, an inverter can also invert.
 
     Attributes:
@@ -235,58 +232,6 @@ class Editor(PhotoEditing):
         prepared, _ = prepare(images, self.resolution)
         return self._engine.locate(prepared, as_keypoints(near, len(prepared)))
 
-    def describe(self, images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
-        """dlib's face descriptors float32 [N, 128] of portraits cropped as `align` does; those of one person are close.
-
-        Raises:
-          ValueError: as for `invert`, or the framing is not known.
-        """
-        prepared, _ = prepare(images, self.resolution)
-        if not self.framing:
-            raise InputError("descriptors need portraits cropped by a known framing, which this checkpoint has none of")
-        return self._engine.describe(prepared, np.broadcast_to(self._usual_keypoints, (len(prepared), NUM_LANDMARKS, 2)))
-
-    def personalise(
-        self,
-        images: np.ndarray | Sequence[np.ndarray],
-        steps: int = TUNING_STEPS,
-        learning_rate: float = TUNING_RATE,
-        identity_weight: float = IDENTITY_WEIGHT,
-        share: float = TUNING_SHARE,
-        progress: Callable[[int], None] | None = None,
-    ) -> "Editor":
-        """An editor of one person, whose generator is tuned to draw their portraits from the latents (Roich et al. 2021).
-
-        Args:
-          images: one or several portraits of the person, as for `invert`; `align` crops photographs.
-          steps: of Adam. More bring the portraits closer, and edits far from them follow less.
-          learning_rate: of Adam at the start; it falls to 0.
-          identity_weight: of the squared distance of dlib's face descriptors; left out, as is the check that all images are of
-            one person, where it is not known how the training portraits were cropped (`framing`).
-          share: of the change of the weights that is kept. 1 draws the portraits best; with less, edits follow better.
-          progress: called with the number of steps done after each; what it raises ends the tuning.
-
-        Returns:
-          An editor of the same networks but the generator. `save` keeps it.
-
-        Raises:
-          ValueError: as for `invert`; no images, or images of different people; or no weights of the perceptual network.
-          FileNotFoundError: as for `invert`.
-        """
-        self._require("inverter")
-        prepared, _ = prepare(images, self.resolution)
-        if not len(prepared):
-            raise InputError("personalise needs at least one image")
-        steps, rate = as_count(steps, "steps"), as_number(learning_rate, "learning_rate")
-        weight, share = as_number(identity_weight, "identity_weight"), as_number(share, "share")
-        if len(prepared) > 1 and self.framing:
-            if others := strangers(self.describe(prepared)):
-                raise InputError(
-                    f"personalise needs pictures of one person; image{'s' if len(others) > 1 else ''} "
-                    f"{', '.join(map(str, others))} of {len(prepared)} (from 0) look like somebody else than most"
-                )
-        return self._tuned(prepared, self._latents(prepared, None, 0), steps, rate, weight, share, progress)
-
     def save(self, folder: str | Path) -> None:
         """Writes the networks, in half precision, to a folder that `load` reads: 27 MB for the shipped editor.
 
@@ -352,26 +297,6 @@ class Editor(PhotoEditing):
         steps = as_count(steps, "steps")
         rate, weight = as_number(learning_rate, "learning_rate"), as_number(encoder_weight, "encoder_weight")
         return self._engine.optimise(images, masks, steps, rate, weight) if steps else self._engine.invert(images)
-
-    def _tuned(
-        self,
-        images: np.ndarray,
-        latents: np.ndarray,
-        steps: int,
-        learning_rate: float,
-        identity_weight: float,
-        share: float,
-        progress: Callable[[int], None] | None = None,
-    ) -> "Editor":
-        points = np.tile(self._usual_keypoints, (len(images), 1, 1)) if self.framing else None
-        networks = self._engine.tune(images, latents, points, steps, learning_rate, identity_weight, share, progress)
-        return Editor(dataclasses.replace(self._loaded, networks=networks), self._perceptual)
-
-    @property
-    def _usual_keypoints(self) -> np.ndarray:
-        """The mean face float32 [68, 2] where the framing puts it: near enough to align faces for recognition."""
-        centre = np.array([self.framing.x, self.framing.y])
-        return (self.resolution * (MEAN_FACE * self.framing.spread + centre)).astype(np.float32)
 
     @property
     def w_avg(self) -> np.ndarray:

@@ -22,10 +22,11 @@ LAYERS = (
     ("jaxgan.checkpoints",),
     ("jaxgan.importers",),
     ("jaxgan.engine", "jaxgan.inputs"),
-    ("jaxgan.photos",),
+    ("jaxgan.person", "jaxgan.photos"),
     ("jaxgan.video",),
     ("jaxgan.editor", "jaxgan"),
     ("jaxgan.evaluation",),
+    ("jaxgan.app",),
     ("jaxgan.commands", "jaxgan.__main__"),
     ("train_stylegan", "train_inverter", "train_editor", "eval"),
 )
