@@ -9,6 +9,8 @@ from jaxgan.errors import JaxganError
 
 COMMANDS = {
     "edit": "edit photographs to the pose and expression of another",
+    "drive": "move a portrait as a clip does, or change the face of a clip",
+    "app": "open a page in which a face follows points and sliders live",
     "demo": "data, three training runs and evaluation, at a size for two CPU cores",
     "prepare": "find landmarks in portraits and write a dataset",
     "pack": "put a dataset into a folder that trains without TensorFlow",
