@@ -82,7 +82,7 @@ def main() -> None:
     detect, photos = load_detector("dlib"), opened_portraits(editor, args.portraits, args.people)
     rows, lost = [], 0
     for photo, other in zip(photos, photos[1:] + photos[:1], strict=True):
-        points, _ = photo.wanted(Target(other.own))
+        points, _ = Target(other.own).wanted(photo.own)
         made = photo.edit(points)
         found, wanted = landmarks(detect, made), photo.crop.restore(points, editor.resolution)
         if found is None:
@@ -112,8 +112,8 @@ def main() -> None:
         asked = ASKED.get(name, 0.6)
         values = []
         for photo in photos[: args.people // 2]:
-            face = fit(photo.own)
-            changes = [landmarks(detect, photo.edit(face.adjust(emphasise=True, **{name: sign * asked}))) for sign in (-1, 1)]
+            edits = (photo.edit_to(Target(controls={name: sign * asked}))[0] for sign in (-1, 1))
+            changes = [landmarks(detect, edit) for edit in edits]
             values.append([None if each is None else fit(each).values for each in changes])
         known = [pair for pair in values if None not in pair]
         moved = {other: np.array([high[other] - low[other] for low, high in known]) for other in CONTROLS}

@@ -116,8 +116,8 @@ class LivePhoto:
           InputError: it gives no face.
         """
         opened = self._opened
-        wanted, values = self._wanted(edit)
-        made = opened.edit(wanted, edit.strength)
+        (wanted, asked), values = self._wanted(edit)
+        made = opened.edit(wanted, edit.strength, asked=asked)
         points = self.keypoints + self._restored(wanted - opened.own)
         box = _changed(self.shown, made)
         if box is None:
@@ -127,16 +127,17 @@ class LivePhoto:
 
     def edit_full(self, edit: Edit, pixels: np.ndarray) -> np.ndarray:
         """The edited photograph in full, as its pixels uint8 [H, W, 3 or 4], which are not kept here."""
-        wanted, _ = self._wanted(edit)
+        both, _ = self._wanted(edit)
         full = OpenPhoto(self._opened.editor, pixels, self.faces[self.face].keypoints)
-        if np.array_equal(wanted, self._opened.own):
+        if np.array_equal(both[0], self._opened.own):
             return full.edit(full.own)
-        moved = full.keypoints + self._restored(wanted - self._opened.own) / np.float32(self.scale)
-        return full.edit(full.crop.move(moved, len(full.portrait)), edit.strength)
+        moved = [full.keypoints + self._restored(each - self._opened.own) / np.float32(self.scale) for each in both]
+        wanted, asked = (full.crop.move(each, len(full.portrait)) for each in moved)
+        return full.edit(wanted, edit.strength, asked=asked)
 
     def points(self, edit: Edit) -> np.ndarray:
         """Landmarks float32 [68, 2] that an edit asks for, in pixels of the photograph in full."""
-        wanted, _ = self._wanted(edit)
+        (wanted, _), _ = self._wanted(edit)
         return (self.keypoints + self._restored(wanted - self._opened.own)) / np.float32(self.scale)
 
     def personalise(self, progress: Callable[[int], None]) -> None:
@@ -145,22 +146,28 @@ class LivePhoto:
         self._opened = OpenPhoto(tuned, self.shown, self.keypoints, self.faces)
         self.personal = True
 
-    def _wanted(self, edit: Edit) -> tuple[np.ndarray, Mapping[str, float]]:
-        """Landmarks float32 [68, 2] in pixels of the portrait, and the controls' values before they are changed."""
+    def _wanted(self, edit: Edit) -> tuple[tuple[np.ndarray, np.ndarray], Mapping[str, float]]:
+        """Landmarks float32 [68, 2] in pixels of the portrait, wanted and asked for, and the controls' values before.
+
+        Raises:
+          InputError: they form no face.
+        """
         opened, fitted = self._opened, self._fit(edit)
-        wanted = fitted.keypoints
+        wanted = asked = fitted.keypoints
         if any(edit.controls.values()):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the sliders end where the warning would begin
-                wanted = fitted.adjust(emphasise=True, **edit.controls)
+                wanted = fitted.adjust(**edit.controls)
+                asked = fitted.adjust(emphasise=True, **edit.controls)
         if edit.offsets is not None and edit.offsets.any():
             here, side = self.keypoints, len(opened.portrait)
-            wanted = wanted + opened.crop.move(here + edit.offsets, side) - opened.crop.move(here, side)
+            dragged = opened.crop.move(here + edit.offsets, side) - opened.crop.move(here, side)
+            wanted, asked = wanted + dragged, asked + dragged
         try:
             check_shape(wanted)
         except InputError:
             raise InputError("the points no longer form a face: undo, or move them back") from None
-        return wanted, fitted.values
+        return (wanted, asked), fitted.values
 
     def _fit(self, edit: Edit) -> controls.Face:
         """The face before its controls are changed; the last target is remembered, as sliders move with it."""

@@ -124,7 +124,7 @@ def _edit_crops(editor: Editor, batch: Sequence[Portrait], target: Target, how: 
 def _wanted(target: Target, own: np.ndarray | None) -> tuple[np.ndarray, list[str]]:
     """Landmarks for a cropped source with landmarks `own`, None if they were not found or not looked for; and remarks."""
     if own is not None or target.raw:
-        return target.wanted(own)
+        return target.wanted(own, emphasise=True)
     if target.keypoints is None or len(target.parts) < len(PARTS):
         raise InputError("no face found")
     return target.keypoints, ["no face found; edited to the target's landmarks as they are"]
@@ -134,11 +134,10 @@ def _edit_photo(editor: Editor, portrait: Portrait, target: Target, how: How) ->
     """Edits a face in a photograph and writes the whole."""
     try:
         opened = editor.open_photo(decode_image(portrait.read(), alpha=True), how.face, how.detector)
-        points, more = opened.wanted(target)
-        yield from (Remark(portrait.name, text, failed=False) for text in [*opened.remarks, *more])
         if how.personal:
             opened.personalise()
-        image = opened.edit(points, how.strength)
+        image, more = opened.edit_to(target, how.strength)
+        yield from (Remark(portrait.name, text, failed=False) for text in [*opened.remarks, *more])
     except DetectorError:
         raise
     except Exception as error:

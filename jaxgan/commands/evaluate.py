@@ -65,6 +65,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="edit to the target's pose and expression on the source's bones, as `jaxgan edit` does; default: as in the report",
     )
+    parser.add_argument("--paste", action="store_true", help="also put edits back into their sources, as `jaxgan edit` does")
     parser.add_argument(
         "--personal", action="store_true", help="also edit by a generator tuned to each source, which takes seconds each"
     )
@@ -121,7 +122,7 @@ def evaluate(
 ) -> report.Report:
     """Edit the pairs once and take all metrics of those edits."""
     pictures = {figure.FIGURE: figure.grid({"": editor}, pairs)} if arguments.figure else {}
-    edits = make_edits(editor, pairs, tools, arguments.personal)
+    edits = make_edits(editor, pairs, tools, arguments.personal, arguments.paste)
     measurements = measure_all(edits, parse_metrics(arguments.metrics))
     setup = {
         "workdir": workdir,

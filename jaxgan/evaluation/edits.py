@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from jaxgan.errors import InputError
 from jaxgan.evaluation.measurement import Column, mean_column
-from jaxgan.evaluation.pairs import CYCLE, INVERSION, MANIPULATED, PERSONAL, RANDOM, RECONSTRUCTION, Pairs, Row
+from jaxgan.evaluation.pairs import CYCLE, INVERSION, MANIPULATED, PASTED, PERSONAL, RANDOM, RECONSTRUCTION, Pairs, Row
+from jaxgan.photos.opened import OpenPhoto
 
 CHUNK = 64  # images processed at once
 FAILURES = "A picture without a detected face scores the distance between its source's landmarks and its target's."
@@ -159,13 +160,16 @@ def in_chunks(
     return np.concatenate(results)
 
 
-def make_edits(editor: SupportsEdits, pairs: Pairs, instruments: Instruments, personal: bool = False) -> Edits:
+def make_edits(
+    editor: SupportsEdits, pairs: Pairs, instruments: Instruments, personal: bool = False, paste: bool = False
+) -> Edits:
     """Inverts every source; edits it to its target's landmarks, back again, and to its own; draws as many random samples.
 
     An editor whose stage is "inverter" yields only inversions and samples.
 
     Args:
       personal: whether to edit each source by a generator tuned to it as well, which takes seconds each.
+      paste: whether to put edits back into their sources as well, as `Editor.edit_photo` does.
 
     Raises:
       InputError: the portraits do not have the editor's resolution, or the checkpoint has no inverter.
@@ -202,6 +206,9 @@ def make_edits(editor: SupportsEdits, pairs: Pairs, instruments: Instruments, pe
         if personal:
             one_by_one = functools.partial(editor.edit, personal=True)
             rows[PERSONAL] = Row(in_chunks(one_by_one, PERSONAL, pairs.sources, wanted, size=1), wanted)
+        if paste:
+            one_by_one = functools.partial(_put_back, editor)
+            rows[PASTED] = Row(in_chunks(one_by_one, PASTED, pairs.sources, own, wanted, size=1), wanted)
         rows[RECONSTRUCTION] = Row(in_chunks(editor.render, RECONSTRUCTION, reconstructed), own)
         rows[CYCLE] = Row(in_chunks(editor.render, CYCLE, cycle), own)
         made = in_chunks(editor.render, INVERSION, w)
@@ -210,3 +217,14 @@ def make_edits(editor: SupportsEdits, pairs: Pairs, instruments: Instruments, pe
     later = speed[1:]  # the first chunk compiles
     pace = sum(count for count, _ in later) / sum(seconds for _, seconds in later) if later else None
     return Edits(editor, pairs, rows | pairs.rows, Latents(w, edited, cycle, editor.w_avg), instruments, pace)
+
+
+def _put_back(editor: SupportsEdits, images: np.ndarray, own: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """One portrait uint8 [1, R, R, 3] as a photograph, with landmarks [1, 68, 2], edited to others; no rows give none."""
+    if not len(images):
+        return images
+    try:
+        opened = OpenPhoto(editor, images[0], own[0])
+    except InputError:  # landmarks that cannot be a face
+        return images
+    return opened.edit(opened.crop.move(wanted[0], editor.resolution))[None]

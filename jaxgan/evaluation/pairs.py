@@ -18,6 +18,7 @@ from jaxgan.faces.portraits import parse_record_name, truth
 
 MANIPULATED = "manipulated"
 PERSONAL = "personal"
+PASTED = "put back"
 RECONSTRUCTION = "reconstruction"
 CYCLE = "cycle"
 INVERSION = "inversion"
@@ -33,6 +34,7 @@ REAL = "real"
 # The rows of the tables: what takes the place of the edited portrait.
 ROWS = {
     MANIPULATED: "the source, edited to the target's landmarks",
+    PASTED: "the manipulated portrait put back into the source as into a photograph",
     PERSONAL: "the same, by a generator tuned to the source (Roich et al. 2021)",
     RECONSTRUCTION: "the source, edited to its own landmarks",
     CYCLE: "the manipulated portrait, edited back to the source's landmarks",

@@ -37,13 +37,16 @@ class Target:
     raw: bool = False
     reference: np.ndarray | None = None
 
-    def wanted(self, own: np.ndarray) -> tuple[np.ndarray, list[str]]:
-        """Landmarks float32 [68, 2] for a face with landmarks `own` [68, 2], in its pixels; and remarks."""
+    def wanted(self, own: np.ndarray, emphasise: bool = False) -> tuple[np.ndarray, list[str]]:
+        """Landmarks float32 [68, 2] for a face with landmarks `own` [68, 2], in its pixels; and remarks.
+
+        `emphasise` is that of `jaxgan.faces.controls.Face.adjust`: what an encoder has to be asked for.
+        """
         if self.keypoints is not None:
             return self.keypoints if self.raw else retarget(own, self.keypoints, self.reference, self.parts), []
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            points = fit(own).adjust(emphasise=True, **self.controls)
+            points = fit(own).adjust(emphasise=emphasise, **self.controls)
         return points, [str(each.message) for each in said if each.category is UserWarning]
 
 

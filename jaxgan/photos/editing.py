@@ -44,9 +44,9 @@ class PhotoEditing:
         face: int | tuple[float, float] | None = None,
         paste: bool = True,
         strength: float = 1.0,
-        personal: bool = True,
+        personal: bool = False,
     ) -> np.ndarray:
-        """A photograph with one face edited, uint8 [H, W, 3 or 4]; everything outside of the face stays bit for bit.
+        """A photograph with one face edited, uint8 [H, W, 3 or 4]; everything far from the face stays bit for bit.
 
         Args:
           photo, face: as for `open_photo`.
@@ -60,10 +60,10 @@ class PhotoEditing:
           ValueError: as for `open_photo`, for the target too.
         """
         opened = self.open_photo(photo, face)
-        wanted, _ = opened.wanted(self.as_target(target))
         if personal:
             opened.personalise()
-        return opened.edit(wanted, as_number(strength, "strength"), paste)
+        edited, _ = opened.edit_to(self.as_target(target), as_number(strength, "strength"), paste)
+        return edited
 
     def as_target(self, given: Target | Mapping[str, float] | str | Path | np.ndarray | Image.Image) -> Target:
         """What `edit_photo` takes as `target`, as a Target."""

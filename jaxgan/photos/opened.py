@@ -61,29 +61,36 @@ class OpenPhoto:
         self.editor = self.editor.personalise(self.portrait, **options)
         self._unedited = self._rendering(self._own_latents, self.own)
 
-    def edit(self, wanted: np.ndarray, strength: float = 1.0, paste_back: bool = True) -> np.ndarray:
+    def edit(
+        self, wanted: np.ndarray, strength: float = 1.0, paste_back: bool = True, asked: np.ndarray | None = None
+    ) -> np.ndarray:
         """The photograph, as `pixels`, with landmarks `wanted` [68, 2], in pixels of the portrait, given to the face.
 
         What changes is the difference between renderings with its own landmarks and with those. Own landmarks, or a strength of
-        0, give the photograph back bit for bit, as is everything outside of the face.
+        0, give the photograph back bit for bit, as is everything far from the face.
 
         Args:
           wanted: landmarks.
-          strength: how much of the shift from the face as it is is applied.
+          strength: how much of the change from the face as it is is applied.
           paste_back: False for the rendering alone, uint8 [R, R, 3].
+          asked: what the encoder is asked for, where that is more than is wanted, as edits follow part of the way (see
+            `jaxgan.faces.controls.Face.adjust`); None for the same.
         """
-        latents = self._own_latents + np.float32(strength) * (self._shifted(wanted) - self._own_latents)
+        asked = wanted if asked is None else asked
+        latents = self._own_latents + np.float32(strength) * (self._shifted(asked) - self._own_latents)
         if not paste_back:
             return self.editor.render(latents)[0]
-        if np.array_equal(latents, self._own_latents):
+        wanted = self.own + np.float32(strength) * (wanted - self.own)
+        if np.array_equal(wanted, self.own):
             return self.pixels.copy()
-        edited = self._rendering(latents, self.own + np.float32(strength) * (wanted - self.own))
-        made = paste(self.pixels[..., :3], self.keypoints, self._unedited, edited)
+        there = self.crop.restore(wanted, self.editor.resolution)
+        made = paste(self.pixels[..., :3], self.keypoints, there, self._unedited, self._rendering(latents, wanted))
         return np.concatenate([made, self.pixels[..., 3:]], axis=-1)
 
-    def wanted(self, target: Target) -> tuple[np.ndarray, list[str]]:
-        """Landmarks float32 [68, 2] of the target for this face, in pixels of the portrait, and remarks."""
-        return target.wanted(self.own)
+    def edit_to(self, target: Target, strength: float = 1.0, paste_back: bool = True) -> tuple[np.ndarray, list[str]]:
+        """As `edit`, to a target; and remarks."""
+        (wanted, remarks), (asked, _) = target.wanted(self.own), target.wanted(self.own, emphasise=True)
+        return self.edit(wanted, strength, paste_back, asked), remarks
 
     def _shifted(self, keypoints: np.ndarray) -> np.ndarray:
         return self.editor.edit_latents(self.portrait, self.editor.place(keypoints), self._latents)

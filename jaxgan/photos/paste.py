@@ -2,10 +2,10 @@
 
 A crop of 64 pixels would blur the photograph, so its detail is kept, and only the change is taken from the generator:
 
-    out = (1 - M) photo + M (warp(photo) + up(edited) - warp(up(unedited))),
+    out = warp(photo) + M (warp(up(edited)) - warp(up(unedited))),
 
-where the warp moves the face's landmarks from where they are in the unedited rendering to where they are in the edited one, and
-the soft mask M is zero at the crops' borders. No edit is no change.
+where each warp moves the landmarks of its picture to where they are wanted: renderings follow most of the way, and a warp the
+rest. The soft mask M is zero at the crops' borders. No edit is no change.
 """
 
 from typing import NamedTuple
@@ -14,11 +14,17 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from jaxgan.data.crops import Crop
-from jaxgan.data.landmarks import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
+from jaxgan.data.landmarks import LEFT_BROW, LEFT_EYE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
 from jaxgan.photos.warp import Warp
 
 WORKING_SIDE = 512  # px, at most, of what comes from the generator and of the mask
-FOREHEAD = 0.45  # height of the forehead, of the distance from brows to chin
+MARGIN = 0.5  # of a crop's side: by how much the part of the photograph that is warped reaches beyond it, for hair and neck
+CHIN = 8  # number of its landmark
+CROWN, CROWN_SHARE = 0.75, 0.5  # height above the brows, of the distance from brows to chin; share of the motion
+FOREHEAD = 0.45  # the same for the end of the mask
+# How much of the change of the rendering is added to the warped photograph outside of the lips. The warp keeps the person,
+# the rendering knows light and what turns into view; docs/photos.md has the measurements.
+GAIN = 0.5
 FEATHER = 0.35  # of the distance between the eyes
 BORDER = 0.12  # of the crop's side: over which the mask falls to zero
 STRIP = 256  # rows blended at once, to bound memory
@@ -32,12 +38,13 @@ class Rendering(NamedTuple):
     keypoints: np.ndarray  # [68, 2], of the face in it, in pixels of the photograph
 
 
-def paste(photo: np.ndarray, keypoints: np.ndarray, unedited: Rendering, edited: Rendering) -> np.ndarray:
+def paste(photo: np.ndarray, keypoints: np.ndarray, wanted: np.ndarray, unedited: Rendering, edited: Rendering) -> np.ndarray:
     """A copy of a photograph uint8 [H, W, 3] with the change from `unedited` to `edited`.
 
     Args:
       photo: the photograph.
       keypoints: [68, 2] of the face in it, in its pixels.
+      wanted: [68, 2], where they are to lie.
       unedited: the generator's picture of the face as it is.
       edited: the same of the face as it is to be.
     """
@@ -50,31 +57,41 @@ def paste(photo: np.ndarray, keypoints: np.ndarray, unedited: Rendering, edited:
     corner, size = np.array([left, top]), np.array([width, height])
     scale = min(1.0, WORKING_SIDE / max(width, height))
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
-    moved = keypoints + edited.keypoints - unedited.keypoints
-    warp = Warp((keypoints - corner) / size, (moved - corner) / size)
-    before, after = (_placed(each, corner, size, small) for each in (unedited, edited))
-    mask = _mask([keypoints, moved], [unedited.crop, edited.crop], corner, size, small)
-    change = after.astype(np.float32) - warp.apply(before).astype(np.float32)
+
+    def warp(points: np.ndarray) -> Warp:
+        start, end = (np.concatenate([each, _crown(each)]) for each in (points, wanted))
+        end[len(points) :] = start[len(points) :] + CROWN_SHARE * (end - start)[len(points) :]
+        return Warp((start - corner) / size, (end - corner) / size)
+
+    before, after = (warp(each.keypoints).apply(_placed(each, corner, size, small)) for each in (unedited, edited))
+    mask = _mask([keypoints, wanted], [unedited.crop, edited.crop], corner, size, small)
+    change = after.astype(np.float32) - before.astype(np.float32)
     ring = mask * (1 - mask)
     if ring.sum() > 0:  # a difference of colour at the seam would show as an edge
         change -= (ring[..., None] * change).sum(axis=(0, 1)) / ring.sum()
-    channels = [Image.fromarray(np.ascontiguousarray(each)) for each in (*np.moveaxis(change, -1, 0), mask)]
-    warped = warp.apply(part)
+    mask = mask * (GAIN + (1 - GAIN) * _lips(wanted, corner, size, small))
+    channels = [Image.fromarray(np.ascontiguousarray(each)) for each in np.moveaxis(mask[..., None] * change, -1, 0)]
+    warped = warp(keypoints).apply(part)
     target = made[top:bottom, left:right]
     for start in range(0, height, STRIP):
         stop = min(start + STRIP, height)
         box = (0, start * small[1] / height, small[0], stop * small[1] / height)
-        *changed, share = (np.asarray(each.resize((width, stop - start), Image.Resampling.BILINEAR, box)) for each in channels)
+        added = [np.asarray(each.resize((width, stop - start), Image.Resampling.BILINEAR, box)) for each in channels]
         rows = slice(start, stop)
-        there = part[rows].astype(np.float32)
-        wanted = warped[rows] + np.stack(changed, axis=-1)
-        target[rows] = np.clip(there + share[..., None] * (wanted - there) + 0.5, 0, 255).astype(np.uint8)
+        target[rows] = np.clip(warped[rows] + np.stack(added, axis=-1) + 0.5, 0, 255).astype(np.uint8)
     return made
+
+
+def _crown(points: np.ndarray) -> np.ndarray:
+    """Points [10, 2] of the top of the head, above the brows of landmarks [68, 2]."""
+    brows = np.concatenate([points[RIGHT_BROW], points[LEFT_BROW]])
+    return brows + CROWN * (brows.mean(axis=0) - points[CHIN])
 
 
 def _region(shape: tuple[int, ...], *crops: Crop) -> tuple[int, int, int, int]:
     """The box of a photograph that holds all crops: left, top, right, bottom."""
-    corners = np.concatenate([crop.restore(np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32), 1) for crop in crops])
+    ends = np.array([-MARGIN, 1 + MARGIN])
+    corners = np.concatenate([crop.restore(np.array([(x, y) for x in ends for y in ends]), 1) for crop in crops])
     low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
     left, top = np.maximum(low, 0).astype(int)
     right, bottom = np.minimum(high, [shape[1], shape[0]]).astype(int)
@@ -92,6 +109,14 @@ def _placed(rendering: Rendering, corner: np.ndarray, size: np.ndarray, small: t
     return np.asarray(image.transform(small, Image.Transform.AFFINE, data, Image.Resampling.BICUBIC))
 
 
+def _lips(points: np.ndarray, corner: np.ndarray, size: np.ndarray, small: tuple[int, int]) -> np.ndarray:
+    """A soft mask float32 [h, w] of the lips, where nothing but the rendering knows what is behind them."""
+    mask, scale = Image.new("L", small, 0), float(small[0] / size[0])
+    ImageDraw.Draw(mask).polygon([tuple(map(float, point)) for point in (points[OUTER_LIPS] - corner) * scale], fill=255)
+    reach = float(np.hypot(*(points[48] - points[54]))) * scale
+    return np.asarray(mask.filter(ImageFilter.GaussianBlur(0.08 * reach)), np.float32) / 255
+
+
 def _mask(
     faces: list[np.ndarray], crops: list[Crop], corner: np.ndarray, size: np.ndarray, small: tuple[int, int]
 ) -> np.ndarray:
@@ -101,7 +126,7 @@ def _mask(
     scale = float(small[0] / size[0])
     for points in faces:
         brows = np.concatenate([points[RIGHT_BROW], points[LEFT_BROW]])
-        forehead = brows + FOREHEAD * (brows.mean(axis=0) - points[8])
+        forehead = brows + FOREHEAD * (brows.mean(axis=0) - points[CHIN])
         outline = np.concatenate([points[:17], forehead[::-1]])
         draw.polygon([tuple(map(float, point)) for point in (outline - corner) * scale], fill=255)
     eyes = faces[0][RIGHT_EYE].mean(axis=0) - faces[0][LEFT_EYE].mean(axis=0)

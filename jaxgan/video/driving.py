@@ -84,4 +84,4 @@ def changed(editor: "Editor", frames: Iterable[Frame], track: Track, target: Tar
             yield frame.image
             continue
         opened = OpenPhoto(editor, frame.image, points)
-        yield opened.edit(opened.wanted(target)[0])
+        yield opened.edit_to(target)[0]

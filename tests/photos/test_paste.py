@@ -32,7 +32,7 @@ def rendering(image, keypoints, crop=CROP):
 def test_the_same_rendering_changes_nothing(photo):
     image = np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     same = rendering(image, face())
-    np.testing.assert_array_equal(paste(photo, face(), same, same), photo)
+    np.testing.assert_array_equal(paste(photo, face(), face(), same, same), photo)
 
 
 @pytest.mark.parametrize("angle", [0.0, 30.0])
@@ -40,7 +40,7 @@ def test_what_changes_is_inside_of_the_crops(photo, angle):
     crop = Crop(20, 10, 180, angle)
     before, after = np.full((64, 64, 3), 90, np.uint8), np.full((64, 64, 3), 200, np.uint8)
     after[:, 32:] = 10
-    made = paste(photo, face(), rendering(before, face(), crop), rendering(after, face(), crop))
+    made = paste(photo, face(), face(), rendering(before, face(), crop), rendering(after, face(), crop))
     changed = np.argwhere((made != photo).any(axis=-1))
     inside = crop.move(changed[:, ::-1] + 0.5, 1)
     assert len(changed) > 1000
@@ -50,14 +50,14 @@ def test_what_changes_is_inside_of_the_crops(photo, angle):
 def test_a_brighter_rendering_brightens_no_seam(photo):
     """A drift of colour of the whole rendering is taken out."""
     before, after = np.full((64, 64, 3), 90, np.uint8), np.full((64, 64, 3), 130, np.uint8)
-    made = paste(photo, face(), rendering(before, face()), rendering(after, face()))
+    made = paste(photo, face(), face(), rendering(before, face()), rendering(after, face()))
     assert np.abs(made.astype(int) - photo).max() <= 1
 
 
 def test_a_crop_that_leaves_the_photograph(photo):
     crop, points = Crop(-60, -70, 200), face(40, 30, 40)
     before, after = np.full((64, 64, 3), 90, np.uint8), np.tile(np.arange(64, dtype=np.uint8)[:, None, None], (1, 64, 3))
-    made = paste(photo, points, rendering(before, points, crop), rendering(after, points + 3, crop))
+    made = paste(photo, points, points + 3, rendering(before, points, crop), rendering(after, points + 2, crop))
     assert made.shape == photo.shape and (made != photo).any()
 
 

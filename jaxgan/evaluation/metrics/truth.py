@@ -5,10 +5,19 @@ import numpy as np
 from jaxgan.evaluation.edits import Edits
 from jaxgan.evaluation.measurement import Column, Measurement, NotApplicable, mean_column
 from jaxgan.evaluation.metrics.reconstruction import pixel_mse, similarities
-from jaxgan.evaluation.pairs import COPY_SOURCE, COPY_TARGET, INVERSION, MANIPULATED, PERSONAL, TRUE_PICTURE, is_procedural
+from jaxgan.evaluation.pairs import (
+    COPY_SOURCE,
+    COPY_TARGET,
+    INVERSION,
+    MANIPULATED,
+    PASTED,
+    PERSONAL,
+    TRUE_PICTURE,
+    is_procedural,
+)
 from jaxgan.faces.portraits import poses
 
-MEASURED = (MANIPULATED, PERSONAL, INVERSION, COPY_SOURCE, COPY_TARGET)
+MEASURED = (MANIPULATED, PERSONAL, PASTED, INVERSION, COPY_SOURCE, COPY_TARGET)
 YAW = (10.0, 25.0)  # degrees; bounds between small, medium and large changes
 EXPRESSION = ("jaw", "smile", "brow_raise", "brow_frown", "blink")
 CHANGE = (0.25, 0.4)  # the same bounds for the root mean square change of EXPRESSION's fields
