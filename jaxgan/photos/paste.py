@@ -17,7 +17,7 @@ from jaxgan.data.crops import Crop
 from jaxgan.data.landmarks import LEFT_BROW, LEFT_EYE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
 from jaxgan.photos.warp import Warp
 
-WORKING_SIDE = 512  # px, at most, of what comes from the generator and of the mask
+WORKING_SIDE = 320  # px, at most, of what comes from the generator and of the mask
 MARGIN = 0.5  # of a crop's side: by how much the part of the photograph that is warped reaches beyond it, for hair and neck
 CHIN = 8  # number of its landmark
 CROWN, CROWN_SHARE = 0.75, 0.5  # height above the brows, of the distance from brows to chin; share of the motion
