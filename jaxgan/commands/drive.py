@@ -42,7 +42,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--reference", type=whole, metavar="N", help="frame of the driver that leaves the portrait as it is")
     parser.add_argument("--absolute", action="store_true", help="take the driver's pose and expression as they are")
     parser.add_argument("--side_by_side", action="store_true", help="show the driver, or the clip as it was, on the left")
-    parser.add_argument("--plain", action="store_true", help="do not tune the generator to the person: faster, less alike")
+    parser.add_argument("--personal", action="store_true", help="tune the generator to the person first: a little more alike")
     parser.add_argument("--face", type=whole, metavar="N", help="face of the portrait, from 0, the largest first")
     parser.add_argument("--detector", default=DEFAULT_DETECTOR, choices=DETECTORS, help="landmarks; default: %(default)s")
     parser.add_argument("--no-mark", action="store_true", help="leave out the note in the file that it is edited")
@@ -69,11 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = track(clip, load_detector(args.detector), bar.update)
     if opened:
         _remark(args.source, opened.remarks)
-        if not args.plain:
+        if args.personal:
             opened.personalise()
         made = driven(opened, found, args.reference, args.absolute)
     else:
-        editor = editor if args.plain else personal_editor(editor, clip, found)
+        editor = personal_editor(editor, clip, found) if args.personal else editor
         made = changed(editor, clip, found, Target(controls=controls))
     _remark(clip.path, _lost(found))
     _write(args, clip, found, made)

@@ -171,14 +171,14 @@ def test_the_command_writes_every_frame_or_nothing(tmp_path, capsys, monkeypatch
     portrait = read_image(PORTRAIT)
     clip = gif(tmp_path / "a.gif", [portrait, np.roll(portrait, 3, axis=1), portrait], 80)
     out = tmp_path / "out.webp"
-    assert drive.main(["--source", str(PORTRAIT), "--driver", str(clip), "--out", str(out), "--plain", "--side_by_side"]) == 0
+    assert drive.main(["--source", str(PORTRAIT), "--driver", str(clip), "--out", str(out), "--side_by_side"]) == 0
     made = Clip(out)
     assert made.count == 3 and made.end == 240
     height, width = portrait.shape[:2]
     assert next(iter(made)).image.shape == (height, 2 * width, 3)
-    assert drive.main(["--source", str(clip), "--set", "smile=0.5", "--out", str(out), "--plain"]) == 1
+    assert drive.main(["--source", str(clip), "--set", "smile=0.5", "--out", str(out)]) == 1
     assert "already there" in capsys.readouterr().err
-    assert drive.main(["--source", str(clip), "--set", "smile=0.5", "--out", str(out), "--plain", "--overwrite"]) == 0
+    assert drive.main(["--source", str(clip), "--set", "smile=0.5", "--out", str(out), "--overwrite", "--personal"]) == 0
     assert Clip(out).count == 3
     before = out.read_bytes()
 
@@ -186,5 +186,5 @@ def test_the_command_writes_every_frame_or_nothing(tmp_path, capsys, monkeypatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr(drive.Writer, "write", broken)
-    assert drive.main(["--source", str(clip), "--set", "smile=0.5", "--out", str(out), "--plain", "--overwrite"]) == 130
+    assert drive.main(["--source", str(clip), "--set", "smile=0.5", "--out", str(out), "--overwrite"]) == 130
     assert out.read_bytes() == before and sorted(path.name for path in tmp_path.iterdir()) == ["a.gif", "out.webp"]
