@@ -22,6 +22,9 @@ def validate(config: Config) -> Config:
             if not 0.0 <= getattr(config.augment, name) < 1.0:
                 raise ConfigError(f"augment.{name} must lie in [0, 1), got {getattr(config.augment, name)}")
         if config.growing.start:
+            for name in ("generator", "discriminator"):
+                if getattr(config, name).family != "stylegan":
+                    raise ConfigError(f"growing.start must be 0 where {name}.family is {getattr(config, name).family}")
             _validate_growing(config.growing, resolution, config.adam)
     if not isinstance(config, StyleGANConfig) and config.identity_weight < 0:
         raise ConfigError(f"identity_weight must be at least 0, got {config.identity_weight}")

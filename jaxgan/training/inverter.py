@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 from jaxgan import losses
 from jaxgan.configs import InverterConfig
+from jaxgan.models.families import make_discriminator, make_generator
 from jaxgan.models.inverter import Inverter
 from jaxgan.models.pipeline import invert, render, to_float, to_uint8
-from jaxgan.models.stylegan import Discriminator, Generator
 from jaxgan.training import discriminator, parallel
 from jaxgan.training.growing import Phase
 from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average
@@ -34,7 +34,7 @@ def init_state(config: InverterConfig, networks: dict) -> TrainState:
 def _statistics_of_w(config: InverterConfig, generator: dict) -> dict[str, jax.Array]:
     """Mean and deviation of the mapping's w [L * latent], as the bias and scale of a normalisation."""
     z = jax.random.normal(jax.random.key(config.run.seed), (W_SAMPLES, config.generator.latent_size), jnp.float32)
-    w = Generator(config.generator).apply(generator, z, method="map").reshape(W_SAMPLES, -1)
+    w = make_generator(config.generator).apply(generator, z, method="map").reshape(W_SAMPLES, -1)
     return {"bias": w.mean(axis=0), "scale": w.std(axis=0)}
 
 
@@ -45,7 +45,7 @@ def make_train_step(config: InverterConfig, phase: Phase, r1_weight: float) -> C
     variables of the generator, and the parameters of the perceptual and the identity network if any.
     """
     inverter = Inverter(config.trunk, config.generator)
-    critic = Discriminator(config.discriminator)
+    critic = make_discriminator(config.discriminator)
     reconstruction = losses.make_reconstruction(config.perceptual, config.discriminator)
     optimizer = adam(config.adam, config.run)
 
