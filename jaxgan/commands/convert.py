@@ -2,6 +2,7 @@
 
 jaxgan convert idinvert --out FOLDER
 jaxgan convert stylegan --pickle karras2019stylegan-ffhq-1024x1024.pkl --out FOLDER
+jaxgan convert stylegan2 --weights ffhq.pkl --out FOLDER
 jaxgan convert vgg16 --out FOLDER
 
 Files that are not given are downloaded (jaxgan.importers.registry). Editor.load, eval.py and later stages read the folder of a
@@ -22,11 +23,11 @@ from jaxgan.checkpoints import export
 from jaxgan.commands.main import command
 from jaxgan.configs import Config
 from jaxgan.errors import CheckpointError
-from jaxgan.importers import idinvert, nvlabs
+from jaxgan.importers import idinvert, nvlabs, stylegan2_files
 from jaxgan.importers.facenet import facenet_params
 from jaxgan.importers.inception import inception_params
 from jaxgan.importers.lpips import lpips_params
-from jaxgan.importers.registry import WEIGHTS, fetch
+from jaxgan.importers.registry import NVIDIA, WEIGHTS, fetch
 from jaxgan.importers.tensors import load_torch_state
 from jaxgan.importers.vgg16 import vgg16_params
 from jaxgan.models.features.weights import save_features
@@ -64,6 +65,13 @@ def convert_stylegan(pickle: str, out: str) -> None:
     write_networks(out, *nvlabs.convert_stylegan(pickle))
 
 
+def convert_stylegan2(weights: str, out: str) -> None:
+    """Writes a StyleGAN2 from a file, or from one of the registry's by its name, and prints what NVIDIA asks of its users."""
+    path = weights if weights not in WEIGHTS or Path(weights).exists() else str(fetch(weights))
+    write_networks(out, *stylegan2_files.convert_stylegan2(path))
+    print(f"{path}: weights that NVIDIA trained, and networks made of them, keep the {NVIDIA}")
+
+
 def write_networks(out: str, config: Config, networks: dict[str, Any]) -> None:
     """Writes networks to a folder that holds nothing of ours yet.
 
@@ -83,6 +91,11 @@ SUBCOMMANDS = {
     ),
     "stylegan": Subcommand(
         "a StyleGAN, from NVlabs/stylegan; no code in the file is run", {"pickle": "stylegan-ffhq"}, convert_stylegan
+    ),
+    "stylegan2": Subcommand(
+        "a StyleGAN2, from NVlabs (PyTorch or TensorFlow) or rosinality/stylegan2-pytorch; no code in the file is run",
+        {"weights": "stylegan2-ffhq256"},
+        convert_stylegan2,
     ),
     "inception": Subcommand(
         "the Inception of the FID, from pytorch-fid",

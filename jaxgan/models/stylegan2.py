@@ -116,7 +116,7 @@ class Synthesis(nn.Module):
         while True:
             side = x.shape[1]
             if cfg.architecture == "skip" or side == cfg.resolution:
-                rgb = ToRGB(dtype, cfg.conv_clamp, name=f"to_rgb_{side}")(x, w[:, layer])
+                rgb = ToRGB(dtype, cfg.conv_clamp, name=f"rgb_{side}")(x, w[:, layer])
                 image = rgb if image is None else upsample2d(image) + rgb
             if side == cfg.resolution:
                 return jnp.tanh(image) if cfg.tanh else image

@@ -30,7 +30,7 @@ class Discriminator(nn.Module):
 
         def from_rgb(inputs: jax.Array, limit: float | None) -> jax.Array:
             side = inputs.shape[1]
-            return Conv(feature_maps(cfg, side), 1, limit=limit, dtype=dtype, name=f"from_rgb_{side}")(inputs)
+            return Conv(feature_maps(cfg, side), 1, limit=limit, dtype=dtype, name=f"rgb_{side}")(inputs)
 
         concatenated = condition is not None and cfg.condition == "concatenate"
         inputs = jnp.concatenate([images, condition], axis=-1) if concatenated else images

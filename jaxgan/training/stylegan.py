@@ -107,7 +107,8 @@ def make_train_step(config: StyleGANConfig, phase: Phase, r1_weight: float) -> C
 def export(state: TrainState) -> dict:
     """The networks for inference and later stages: the averaged generator with its noise maps, w_avg, and the discriminator.
 
-    Layers to and from RGB of lower resolutions, which growing leaves behind, are left out.
+    Layers to and from RGB of lower resolutions, which growing leaves behind, are left out. StyleGAN2's, which it needs, have
+    other names.
     """
     generator = state.ema["generator"]
     params = {**generator, "synthesis": _without_lower_rgb(generator["synthesis"])}
