@@ -122,7 +122,7 @@ def export(state: TrainState) -> dict:
 def _without_lower_rgb(params: dict) -> dict:
     found = {name: re.fullmatch(r"(?:to_rgb|rgb_bias|from_rgb)_(\d+)(?:_bias)?", name) for name in params}
     sides = {name: int(match[1]) for name, match in found.items() if match}
-    return {name: tree for name, tree in params.items() if sides.get(name) in (None, max(sides.values()))}
+    return {name: tree for name, tree in params.items() if sides.get(name) in (None, max(sides.values(), default=None))}
 
 
 def make_sampler(config: StyleGANConfig, phase: Phase) -> Callable:

@@ -10,6 +10,7 @@ from helpers.stylegan2 import drawn_state, expected, needs_fixtures, real_images
 
 from jaxgan.configs import DiscriminatorConfig, GeneratorConfig, PerceptualConfig
 from jaxgan.importers.stylegan2 import Published, convert
+from jaxgan.importers.stylegan2_rosinality import generator_state
 from jaxgan.losses import make_features
 from jaxgan.models.convolutions import ModulatedConv
 from jaxgan.models.families import make_discriminator, make_generator
@@ -70,6 +71,16 @@ def test_discriminator_and_its_gradient(reference):
     scores, r1 = scores_and_r1(networks["stylegan_discriminator"], real_images(config.generator.resolution))
     assert_close(scores, wanted["logits"][:, 0])
     assert_close(r1, wanted["r1"], scale=wanted["r1"].mean())
+
+
+@needs_fixtures
+def test_a_decoder_of_encoders():
+    """rosinality's layout: the reference image of e4e's generator, from the latents of its encoder."""
+    wanted = expected("e4e256")
+    config, networks = convert(Published(generator_state(drawn_state("e4e256_decoder"), "e4e")), "e4e")
+    render = jax.jit(lambda variables, w: make_generator(config.generator).apply(variables, w, method="synthesize"))
+    image = render(networks["generator"], wanted["codes_plus_average"])
+    assert_close(np.transpose(image, (0, 3, 1, 2)), wanted["image"])
 
 
 # ---- Parts, against their definition spelt out in NumPy ----
