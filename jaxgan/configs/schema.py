@@ -61,6 +61,9 @@ class DiscriminatorConfig:
 class TrunkConfig:
     """The residual convolutional trunk of the inverter and of the landmark branch."""
 
+    # Of the inverter alone: in-domain inversion's, or the pyramids of pSp and e4e, which read 256 pixels and whose trunk has
+    # eight times `width` at most; published with a width of 64.
+    kind: Literal["residual", "psp", "e4e"] = "residual"
     width: int = 64  # feature maps after the first convolution, doubled at each stage
     max_width: int = 1024  # most feature maps of any stage
     # The published inverter's last normalisation has no scale, so every coordinate of its w has unit variance. With a learned

@@ -85,6 +85,16 @@ WEIGHTS = {
         f"{GOOGLE_DRIVE}1MEGjdvVpUsu1jB4zrXZN7Y4kBBOzizDQ",
         "CC BY-NC 4.0 (NVlabs/stylegan)",
     ),
+    "e4e-ffhq": WeightFile(
+        "e4e_ffhq_encode.pt",
+        f"{GOOGLE_DRIVE}1cUv_reLE6k3604or78EranS7XzuVMWeO",
+        f"MIT (omertov/encoder4editing); of its generator: {NVIDIA}",
+    ),
+    "psp-ffhq": WeightFile(
+        "psp_ffhq_encode.pt",
+        f"{GOOGLE_DRIVE}1bMTNWkh5LArlaWSc_wa8VKyq2V42T2z0",
+        f"MIT (eladrich/pixel2style2pixel); of its generator: {NVIDIA}",
+    ),
     "stylegan2-ffhq256": _stylegan2("ffhq-res256-mirror-paper256-noaug.pkl", "transfer-learning-source-nets/"),
     "stylegan2-ffhq512": _stylegan2("ffhq-res512-mirror-stylegan2-noaug.pkl", "transfer-learning-source-nets/"),
     "stylegan2-ffhq1024": _stylegan2("ffhq-res1024-mirror-stylegan2-noaug.pkl", "transfer-learning-source-nets/"),

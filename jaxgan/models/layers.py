@@ -94,10 +94,10 @@ def add_bias(x: jax.Array, bias: jax.Array) -> jax.Array:
     return x + jnp.broadcast_to(bias.astype(x.dtype), x.shape)
 
 
-def conv2d(x: jax.Array, kernel: jax.Array, padding: str | Sequence = "SAME") -> jax.Array:
+def conv2d(x: jax.Array, kernel: jax.Array, padding: str | Sequence = "SAME", stride: int = 1) -> jax.Array:
     """Cross-correlation of [B, H, W, in] with [k, k, in, out]."""
     dims = ("NHWC", "HWIO", "NHWC")
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=dims)
+    return jax.lax.conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=dims)
 
 
 def _sum_of_shifts(kernel: jax.Array) -> jax.Array:

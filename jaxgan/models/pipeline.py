@@ -9,8 +9,7 @@ import jax.numpy as jnp
 
 from jaxgan.configs import EncoderConfig, GeneratorConfig, TrunkConfig
 from jaxgan.models.encoder import Encoder
-from jaxgan.models.families import make_generator
-from jaxgan.models.inverter import Inverter
+from jaxgan.models.families import make_generator, make_inverter
 from jaxgan.models.landmarks import Landmarks
 from jaxgan.models.stylegan import truncate
 
@@ -29,7 +28,7 @@ def to_uint8(images: jax.Array) -> jax.Array:
 
 def invert(trunk: TrunkConfig, generator: GeneratorConfig, variables: Variables, portraits: jax.Array) -> jax.Array:
     """Latents w of portraits, by the inverter."""
-    return Inverter(trunk, generator).apply(variables, portraits, False)
+    return make_inverter(trunk, generator).apply(variables, portraits, False)
 
 
 def shift(

@@ -19,14 +19,22 @@ FIXTURES = Path(__file__).parents[3] / "shared" / "reference" / "stylegan2"
 needs_fixtures = pytest.mark.skipif(not FIXTURES.is_dir(), reason=f"no parity fixtures at {FIXTURES}")
 
 
-def drawn_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
+def drawn_tensor(name: str, shape: tuple[int, ...], encoder: bool = False, prelu: bool = False) -> np.ndarray:
     """A tensor of the parity fixtures, drawn again by their published rule."""
     *scopes, leaf = name.split(".")
     scope = ".".join(scopes)
     if leaf in ("resample_filter", "kernel"):
         return ((4 if leaf == "kernel" else 1) * FILTER).astype(np.float32)  # of generators, which enlarge
+    if leaf == "num_batches_tracked":
+        return np.zeros(shape, np.int64)
     values = np.asarray(np.random.RandomState(zlib.crc32(f"dev-{name}".encode())).randn(*shape), np.float32)
-    mapping = scope.startswith(("mapping.fc", "style."))
+    if leaf in ("running_var", "running_mean"):
+        return np.float32(0.5) + np.abs(values) if leaf == "running_var" else np.float32(0.1) * values
+    if encoder and leaf == "weight" and not scope.endswith("linear"):
+        if len(shape) == 1:
+            return np.float32(0.25) + np.float32(0.05) * values if prelu else 1 + np.float32(0.1) * values
+        return values * np.float32(np.sqrt(0.3 / np.prod(shape[1:])))
+    mapping = scope.startswith(("mapping.fc", "style."))  # encoders' "styles." are none
     if leaf == "bias":
         if scope.endswith(("affine", "modulation")):
             return 1 + np.float32(0.1) * values
@@ -38,8 +46,9 @@ def drawn_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 def drawn_state(network: str) -> dict[str, np.ndarray]:
     """The state dict of a network such as "ada64_generator"."""
-    shapes = json.loads((FIXTURES / f"{network}_keys.json").read_text())["shapes"]
-    return {name: drawn_tensor(name, tuple(shape)) for name, shape in shapes.items()}
+    keys, encoder = json.loads((FIXTURES / f"{network}_keys.json").read_text()), network.endswith("encoder")
+    prelu = set(keys.get("prelu", ()))
+    return {name: drawn_tensor(name, tuple(shape), encoder, name in prelu) for name, shape in keys["shapes"].items()}
 
 
 def expected(network: str) -> dict[str, np.ndarray]:

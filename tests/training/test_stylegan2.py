@@ -45,6 +45,21 @@ def test_the_steps_of_all_stages_and_their_grids():
     assert set(networks) == {"generator", "w_avg", "stylegan_discriminator", "inverter", "encoder"}
 
 
+@pytest.mark.parametrize("kind", ["psp", "e4e"])
+def test_pyramids_train_from_the_average_on(kind):
+    """Traced alone: their trunk reads 256 pixels whatever the portraits' size."""
+    networks = jax.eval_shape(lambda: STAGES["stylegan"].export(STAGES["stylegan"].init(tiny("stylegan"), {})))
+    config = override(tiny("inverter"), [f"trunk.kind={kind}", "trunk.width=2"])
+    state = jax.eval_shape(lambda networks: STAGES["inverter"].init(config, networks), networks)
+    assert state.params["inverter"]["average"].shape == networks["w_avg"].shape
+    after, _ = jax.eval_shape(step_of("inverter", config), state, networks, parallel.split(batch_of(config), 1))
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+    with pytest.raises(ConfigError, match=f"trunk.output_scale must be false where trunk.kind is {kind}"):
+        validate(override(config, ["trunk.output_scale=true"]))
+    with pytest.raises(ConfigError, match="encoder.trunk.kind must be residual"):
+        validate(override(tiny("editor"), [f"encoder.trunk.kind={kind}"]))
+
+
 def test_a_step_moves_every_parameter_of_both_networks():
     config = tiny("stylegan")
     before = STAGES["stylegan"].init(config, {})
