@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from helpers.stylegan2 import drawn_state, expected, real_images
 
+from jaxgan.importers.pyramid import encoder_variables
 from jaxgan.importers.stylegan2 import Published, convert
 from jaxgan.importers.stylegan2_rosinality import generator_state
-from jaxgan.models.families import make_discriminator, make_generator
+from jaxgan.models.families import make_discriminator, make_generator, make_inverter
 from jaxgan.models.stylegan import truncate
 
 NETWORKS = {"ada64": 256.0, "ada32_resnet_orig": None, "ada32_orig_skip": None, "ada256": None}  # and their clamps
@@ -62,6 +63,12 @@ def main() -> None:
     wanted = expected("e4e256")
     image = make_generator(config.generator).apply(networks["generator"], wanted["codes_plus_average"], method="synthesize")
     row("e4e256", "image", nchw(image), wanted["image"])
+    average = (np.float32(0.1) * np.random.RandomState(9).randn(14, 512)).astype(np.float32)
+    for kind in ("e4e", "psp"):
+        wanted, state = expected(f"{kind}256"), drawn_state(f"{kind}256_encoder")
+        trunk, variables = encoder_variables(kind, state, config.generator, average, kind)
+        codes = make_inverter(trunk, config.generator).apply(variables, wanted["input"].transpose(0, 2, 3, 1), False)
+        row(f"{kind}256", "codes with the average", codes, wanted["codes_plus_average"])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from jaxgan.configs import DiscriminatorConfig, GeneratorConfig, PerceptualConfi
 from jaxgan.importers.stylegan2 import Published, convert
 from jaxgan.importers.stylegan2_rosinality import generator_state
 from jaxgan.losses import make_features
-from jaxgan.models.convolutions import ModulatedConv
+from jaxgan.models.convolutions import ModulatedConv, activate
 from jaxgan.models.families import make_discriminator, make_generator
 from jaxgan.models.layers import conv2d, minibatch_stddev
 from jaxgan.models.resampling import conv2d_down, conv2d_up, downsample2d, upsample2d
@@ -182,6 +182,12 @@ def test_noise_is_fixed_or_drawn_for_each_image():
     np.testing.assert_array_equal(fixed[0], fixed[1])
     assert not np.allclose(drawn[0], drawn[1])
     np.testing.assert_array_equal(drawn, render(noisy, keys))
+
+
+def test_a_clamp_follows_activation_and_gain():
+    x = jnp.array([[-30.0, -1.0, 1.0, 30.0]], jnp.float32)
+    found = activate(x, jnp.ones(4, jnp.float32), gain=0.5, limit=4.0)
+    np.testing.assert_allclose(found, [[-2.0, 0.0, 2**0.5, 2.0]], rtol=1e-6)
 
 
 def test_a_clamp_limits_activations_and_image():
