@@ -57,6 +57,15 @@ def test_architectures_are_read_off_the_tensors(tmp_path, architectures):
     assert jax.tree.structure(ours) == jax.tree.structure(networks)
 
 
+def test_arguments_may_be_positional_or_flat(tmp_path):
+    """As they may be in code of others, and as StyleGAN3's repository stores its StyleGAN2s."""
+    content = ada_content(*states())
+    content["G_ema"].meta["state"]["_init_kwargs"] = {"c_dim": 0, "conv_clamp": 128}
+    content["D"].meta["state"] |= {"_init_args": (0, 16, 3, "resnet", 64, 6, 0, 64), "_init_kwargs": {}}
+    config, _ = convert_stylegan2(write_pickle(tmp_path / "net.pkl", content))
+    assert (config.generator.conv_clamp, config.discriminator.conv_clamp) == (128.0, 64.0)
+
+
 def test_the_command_makes_an_editor_of_it(ada, tmp_path, capsys):
     path, config, networks = ada
     assert command.main(["stylegan2", "--weights", str(path), "--out", str(tmp_path / "out")]) == 0
