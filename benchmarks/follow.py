@@ -30,10 +30,10 @@ from jaxgan.editor import Editor
 from jaxgan.faces.controls import CONTROLS, fit
 from jaxgan.faces.retarget import retarget
 from jaxgan.models import pipeline
+from jaxgan.models.families import make_discriminator
 from jaxgan.models.features.dlib_face import load_dlib_face
 from jaxgan.models.features.landmark_network import NETWORK_SIZE, load_landmark_network, network_landmarks
 from jaxgan.models.landmarks import landmarks_from_keypoints
-from jaxgan.models.stylegan import Discriminator
 from jaxgan.runtime import keep_compiled
 
 EXPRESSION, IDENTITY, REALISM, NEAR = 1.0, 0.15, 0.1, 0.02
@@ -151,7 +151,7 @@ def main() -> None:
         "first": first,
         "rest": rest,
     }
-    critic = Discriminator(config.stylegan_discriminator)
+    critic = make_discriminator(config.stylegan_discriminator)
 
     def shift(params: dict, frozen: dict, latents: jax.Array, points: jax.Array) -> jax.Array:
         landmarks = landmarks_from_keypoints(points, gen.resolution)

@@ -33,7 +33,7 @@ from peers import landmarks, peer
 from jaxgan import Editor
 from jaxgan.configs import PRESETS
 from jaxgan.data.batches import array_batches, record_batches
-from jaxgan.models.stylegan import Generator
+from jaxgan.models.families import make_generator
 from jaxgan.training import stylegan
 
 STEPS = 20  # of optimised inversion
@@ -94,7 +94,7 @@ def steps(args: Args) -> None:
 def synthesis(args: Args) -> None:
     """The generator with fixed noise, from w, and from z through the mapping."""
     config = configs(args)["stylegan"]
-    generator = Generator(config.generator)
+    generator = make_generator(config.generator)
     variables = stylegan.export(stylegan.init_state(config))["generator"]
     z = jax.random.normal(jax.random.key(0), (BATCH, config.generator.latent_size), jnp.float32)
     w = generator.apply(variables, z, method="map")

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.configs import DiscriminatorConfig, PerceptualConfig
+from jaxgan.models.families import make_discriminator
 from jaxgan.models.features.alignment import align_faces
 from jaxgan.models.features.dlib_face import DLIB_SIZE, dlib_descriptors
 from jaxgan.models.features.vgg16 import perceptual_features
-from jaxgan.models.stylegan import Discriminator
 
 # Torchvision's VGG16 reads images in units of the ImageNet deviation, the published one in units of 1/255 of the range; its
 # features are smaller by about this factor (exactly, but for the biases).
@@ -107,7 +107,7 @@ def make_features(perceptual: PerceptualConfig, discriminator: DiscriminatorConf
         if perceptual.network == "vgg16":
             return VGG16_UNITS * perceptual_features(frozen["vgg16"], images)
         params = {"params": frozen["stylegan_discriminator"]}
-        _, sown = Discriminator(discriminator).apply(params, images, mutable="intermediates")
+        _, sown = make_discriminator(discriminator).apply(params, images, mutable="intermediates")
         (taken,) = sown["intermediates"][f"features_{max(images.shape[1] // 4, 8)}"]
         return taken
 

@@ -2,6 +2,8 @@
 
 jaxgan convert idinvert --out FOLDER
 jaxgan convert stylegan --pickle karras2019stylegan-ffhq-1024x1024.pkl --out FOLDER
+jaxgan convert stylegan2 --weights ffhq.pkl --out FOLDER
+jaxgan convert e4e --weights e4e_ffhq_encode.pt --out FOLDER
 jaxgan convert vgg16 --out FOLDER
 
 Files that are not given are downloaded (jaxgan.importers.registry). Editor.load, eval.py and later stages read the folder of a
@@ -22,11 +24,11 @@ from jaxgan.checkpoints import export
 from jaxgan.commands.main import command
 from jaxgan.configs import Config
 from jaxgan.errors import CheckpointError
-from jaxgan.importers import idinvert, nvlabs
+from jaxgan.importers import idinvert, nvlabs, pyramid, stylegan2_files
 from jaxgan.importers.facenet import facenet_params
 from jaxgan.importers.inception import inception_params
 from jaxgan.importers.lpips import lpips_params
-from jaxgan.importers.registry import WEIGHTS, fetch
+from jaxgan.importers.registry import NVIDIA, WEIGHTS, fetch
 from jaxgan.importers.tensors import load_torch_state
 from jaxgan.importers.vgg16 import vgg16_params
 from jaxgan.models.features.weights import save_features
@@ -64,6 +66,24 @@ def convert_stylegan(pickle: str, out: str) -> None:
     write_networks(out, *nvlabs.convert_stylegan(pickle))
 
 
+def convert_stylegan2(weights: str, out: str) -> None:
+    """Writes a StyleGAN2 from a file, or from one of the registry's by its name."""
+    path = weights if weights not in WEIGHTS or Path(weights).exists() else str(fetch(weights))
+    write_networks(out, *stylegan2_files.convert_stylegan2(path))
+    print_terms(path)
+
+
+def convert_pyramid(kind: str, weights: str, out: str) -> None:
+    """Writes an inverter with its StyleGAN2 from a checkpoint of pSp or e4e."""
+    write_networks(out, *pyramid.convert_pyramid(kind, weights))
+    print_terms(weights)
+
+
+def print_terms(path: str) -> None:
+    """Prints the licence of NVIDIA's weights, from which nearly all published StyleGAN2s descend."""
+    print(f"{path}: weights that NVIDIA trained, and networks made of them, keep the {NVIDIA}")
+
+
 def write_networks(out: str, config: Config, networks: dict[str, Any]) -> None:
     """Writes networks to a folder that holds nothing of ours yet.
 
@@ -83,6 +103,21 @@ SUBCOMMANDS = {
     ),
     "stylegan": Subcommand(
         "a StyleGAN, from NVlabs/stylegan; no code in the file is run", {"pickle": "stylegan-ffhq"}, convert_stylegan
+    ),
+    "stylegan2": Subcommand(
+        "a StyleGAN2, from NVlabs (PyTorch or TensorFlow) or rosinality/stylegan2-pytorch; no code in the file is run",
+        {"weights": "stylegan2-ffhq256"},
+        convert_stylegan2,
+    ),
+    "e4e": Subcommand(
+        "the encoder e4e with its StyleGAN2, from omertov/encoder4editing",
+        {"weights": "e4e-ffhq"},
+        functools.partial(convert_pyramid, "e4e"),
+    ),
+    "psp": Subcommand(
+        "the encoder pSp with its StyleGAN2, from eladrich/pixel2style2pixel",
+        {"weights": "psp-ffhq"},
+        functools.partial(convert_pyramid, "psp"),
     ),
     "inception": Subcommand(
         "the Inception of the FID, from pytorch-fid",

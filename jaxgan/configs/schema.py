@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Dtype = Literal["float32", "bfloat16"]
+Family = Literal["stylegan", "stylegan2"]
 
 
 def style_layers(resolution: int) -> int:
@@ -18,8 +19,9 @@ def style_layers(resolution: int) -> int:
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """The StyleGAN generator: mapping and synthesis."""
+    """The generator of a StyleGAN or StyleGAN2: mapping and synthesis."""
 
+    family: Family = "stylegan"  # AdaIN (Karras et al. 2018) or modulated convolutions (Karras et al. 2019)
     resolution: int = 128  # pixels, a power of two >= 8
     latent_size: int = 512  # width of z and of each w
     mapping_layers: int = 8  # dense layers of the mapping
@@ -29,6 +31,8 @@ class GeneratorConfig:
     fmap_max: int = 512  # most feature maps of any layer
     noise: bool = True  # noise enters each style layer (StyleGAN); short runs learn speckles from it before faces
     tanh: bool = True  # image passes through tanh (in-domain inversion), else linear (StyleGAN)
+    architecture: Literal["skip", "resnet", "orig"] = "skip"  # of StyleGAN2 (Karras et al. 2019, figure 7)
+    conv_clamp: float | None = None  # largest activation of StyleGAN2's convolutions; null: any
     dtype: Dtype = "float32"  # type of activations; parameters and statistics stay float32
 
     @property
@@ -39,11 +43,16 @@ class GeneratorConfig:
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """The StyleGAN discriminator, at the generator's resolution."""
+    """The discriminator of a StyleGAN or StyleGAN2, at the generator's resolution."""
 
+    family: Family = "stylegan"  # need not be the generator's
     fmap_base: int = 16384  # as in the generator
     fmap_max: int = 512  # as in the generator
     stddev_group: int = 4  # images that share a minibatch standard deviation; divides the batch of a device
+    # StyleGAN2: a group's images are N / group apart, as published, which ties scores to the number of devices; else neighbours
+    stddev_strided: bool = False
+    architecture: Literal["resnet", "skip", "orig"] = "resnet"  # of StyleGAN2, as in the generator
+    conv_clamp: float | None = None  # as in the generator
     condition: Literal["concatenate", "projection"] = "concatenate"  # how the editor's landmark image enters
     dtype: Dtype = "float32"  # type of activations
 
@@ -52,6 +61,9 @@ class DiscriminatorConfig:
 class TrunkConfig:
     """The residual convolutional trunk of the inverter and of the landmark branch."""
 
+    # Of the inverter alone: in-domain inversion's, or the pyramids of pSp and e4e, which read 256 pixels and whose trunk has
+    # eight times `width` at most; published with a width of 64.
+    kind: Literal["residual", "psp", "e4e"] = "residual"
     width: int = 64  # feature maps after the first convolution, doubled at each stage
     max_width: int = 1024  # most feature maps of any stage
     # The published inverter's last normalisation has no scale, so every coordinate of its w has unit variance. With a learned

@@ -22,12 +22,19 @@ def validate(config: Config) -> Config:
             if not 0.0 <= getattr(config.augment, name) < 1.0:
                 raise ConfigError(f"augment.{name} must lie in [0, 1), got {getattr(config.augment, name)}")
         if config.growing.start:
+            for name in ("generator", "discriminator"):
+                if getattr(config, name).family != "stylegan":
+                    raise ConfigError(f"growing.start must be 0 where {name}.family is {getattr(config, name).family}")
             _validate_growing(config.growing, resolution, config.adam)
+    if isinstance(config, InverterConfig) and config.trunk.kind != "residual" and config.trunk.output_scale:
+        raise ConfigError(f"trunk.output_scale must be false where trunk.kind is {config.trunk.kind}")
     if not isinstance(config, StyleGANConfig) and config.identity_weight < 0:
         raise ConfigError(f"identity_weight must be at least 0, got {config.identity_weight}")
     if config.r1_interval < 1:
         raise ConfigError(f"r1_interval must be at least 1, got {config.r1_interval}")
     if isinstance(config, EditorConfig):
+        if config.encoder.trunk.kind != "residual":
+            raise ConfigError(f"encoder.trunk.kind must be residual, got {config.encoder.trunk.kind}")
         if not 0.0 <= config.mismatched_share <= 1.0:
             raise ConfigError(f"mismatched_share must lie in [0, 1], got {config.mismatched_share}")
         naive, layers, edited = config.encoder.kind == "naive", config.generator.num_layers, config.encoder.edited_layers

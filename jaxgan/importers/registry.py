@@ -31,6 +31,15 @@ class WeightFile:
     size: int | None = None  # bytes
 
 
+NVIDIA = "NVIDIA Source Code License: for research or evaluation only, non-commercial"
+
+
+def _stylegan2(file: str, folder: str = "") -> WeightFile:
+    """One of the networks of NVlabs/stylegan2-ada-pytorch."""
+    host = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained"
+    return WeightFile(f"stylegan2-{file}", f"{host}/{folder}{file}", f"{NVIDIA} (NVlabs/stylegan2-ada-pytorch)")
+
+
 GOOGLE_DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
 WEIGHTS = {
     "inception": WeightFile(
@@ -76,6 +85,23 @@ WEIGHTS = {
         f"{GOOGLE_DRIVE}1MEGjdvVpUsu1jB4zrXZN7Y4kBBOzizDQ",
         "CC BY-NC 4.0 (NVlabs/stylegan)",
     ),
+    "e4e-ffhq": WeightFile(
+        "e4e_ffhq_encode.pt",
+        f"{GOOGLE_DRIVE}1cUv_reLE6k3604or78EranS7XzuVMWeO",
+        f"MIT (omertov/encoder4editing); of its generator: {NVIDIA}",
+    ),
+    "psp-ffhq": WeightFile(
+        "psp_ffhq_encode.pt",
+        f"{GOOGLE_DRIVE}1bMTNWkh5LArlaWSc_wa8VKyq2V42T2z0",
+        f"MIT (eladrich/pixel2style2pixel); of its generator: {NVIDIA}",
+    ),
+    "stylegan2-ffhq256": _stylegan2("ffhq-res256-mirror-paper256-noaug.pkl", "transfer-learning-source-nets/"),
+    "stylegan2-ffhq512": _stylegan2("ffhq-res512-mirror-stylegan2-noaug.pkl", "transfer-learning-source-nets/"),
+    "stylegan2-ffhq1024": _stylegan2("ffhq-res1024-mirror-stylegan2-noaug.pkl", "transfer-learning-source-nets/"),
+    "stylegan2-metfaces": _stylegan2("metfaces.pkl"),
+    "stylegan2-afhqcat": _stylegan2("afhqcat.pkl"),
+    "stylegan2-afhqdog": _stylegan2("afhqdog.pkl"),
+    "stylegan2-afhqwild": _stylegan2("afhqwild.pkl"),
 }
 
 

@@ -1,5 +1,6 @@
 """The named tensors of somebody else's weight file, taken one by one, with every misfit reported at once."""
 
+import argparse
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -108,6 +109,16 @@ def load_torch_state(path: str | Path) -> dict[str, np.ndarray]:
       FileNotFoundError: there is no such file.
       WeightsError: it holds anything but named tensors; the message says what it holds, if that is known.
     """
+    return named_arrays(load_torch(path), path)
+
+
+def load_torch(path: str | Path) -> Any:
+    """What a PyTorch file holds, with tensors on the CPU; of its objects, only tensors, containers and argparse's are made.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+      WeightsError: it holds other objects, or is none of PyTorch's.
+    """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
@@ -117,25 +128,41 @@ def load_torch_state(path: str | Path) -> dict[str, np.ndarray]:
         raise WeightsError(f"{path}: reading it needs PyTorch, which is not installed ({error})") from None
     try:
         if Path(path).suffix == ".safetensors":
-            state = safetensors.torch.load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            return safetensors.torch.load_file(path)
+        with torch.serialization.safe_globals([argparse.Namespace]):  # trainers keep their arguments beside the weights
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different type for each way in which a file is no state dict
         raise WeightsError(f"{path}: not a PyTorch state dict ({_reason(error)})") from None
+
+
+def named_arrays(state: Any, path: str | Path) -> dict[str, np.ndarray]:
+    """A state dict as NumPy arrays; see `load_torch_state`.
+
+    Raises:
+      WeightsError: it is no state dict.
+    """
     while isinstance(state, Mapping) and (
         inside := next((key for key in WRAPPERS if isinstance(state.get(key), Mapping)), None)
     ):
         state = state[inside]
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, Mapping) or not all(hasattr(value, "detach") for value in state.values()):
         raise WeightsError(f"{path}: not a PyTorch state dict, but {_content(state)}")
     if state and all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): value for name, value in state.items()}
-    return {name: _to_numpy(value.detach(), torch) for name, value in state.items()}
+    return {name: to_numpy(value.detach(), f"{path}: {name}") for name, value in state.items()}
 
 
-def _to_numpy(tensor: Any, torch: Any) -> np.ndarray:
-    known = not tensor.is_floating_point() or tensor.dtype in (torch.float16, torch.float32, torch.float64)
-    return (tensor if known else tensor.float()).numpy()
+def to_numpy(tensor: Any, where: str) -> np.ndarray:
+    """A PyTorch tensor as an array; floating-point types that NumPy lacks become float32.
+
+    Raises:
+      WeightsError: it has a type that NumPy cannot hold.
+    """
+    known = not tensor.is_floating_point() or str(tensor.dtype) in ("torch.float16", "torch.float32", "torch.float64")
+    try:
+        return (tensor if known else tensor.float()).numpy()
+    except (TypeError, RuntimeError, NotImplementedError):
+        raise WeightsError(f"{where} holds {tensor.dtype}, which is not read") from None
 
 
 def _reason(error: Exception) -> str:

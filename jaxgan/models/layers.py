@@ -30,13 +30,14 @@ def pixel_norm(x: jax.Array) -> jax.Array:
 class EqualizedDense(nn.Module):
     """Dense layer with weights ~ N(0, 1), scaled at run time by gain / sqrt(fan_in) (Karras et al. 2017, section 4.1).
 
-    Maps [..., in] to [..., features]. `lr_multiplier` scales the effective learning rate.
+    Maps [..., in] to [..., features]. `lr_multiplier` scales the effective learning rate. The bias starts as `bias_init`.
     """
 
     features: int
     gain: float = SQRT2
     lr_multiplier: float = 1.0
     use_bias: bool = True
+    bias_init: float = 0.0
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -46,8 +47,8 @@ class EqualizedDense(nn.Module):
         kernel = kernel * (self.gain * self.lr_multiplier / np.sqrt(shape[0]))
         y = jnp.dot(x.astype(self.dtype), kernel.astype(self.dtype))
         if self.use_bias:
-            bias = self.param("bias", nn.initializers.zeros, (self.features,)) * self.lr_multiplier
-            y = add_bias(y, bias)
+            init = nn.initializers.constant(self.bias_init / self.lr_multiplier)
+            y = add_bias(y, self.param("bias", init, (self.features,)) * self.lr_multiplier)
         return y
 
 
@@ -93,10 +94,10 @@ def add_bias(x: jax.Array, bias: jax.Array) -> jax.Array:
     return x + jnp.broadcast_to(bias.astype(x.dtype), x.shape)
 
 
-def conv2d(x: jax.Array, kernel: jax.Array, padding: str | Sequence = "SAME") -> jax.Array:
+def conv2d(x: jax.Array, kernel: jax.Array, padding: str | Sequence = "SAME", stride: int = 1) -> jax.Array:
     """Cross-correlation of [B, H, W, in] with [k, k, in, out]."""
     dims = ("NHWC", "HWIO", "NHWC")
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=dims)
+    return jax.lax.conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=dims)
 
 
 def _sum_of_shifts(kernel: jax.Array) -> jax.Array:
@@ -106,17 +107,21 @@ def _sum_of_shifts(kernel: jax.Array) -> jax.Array:
 
 
 def downscale_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """3x3 convolution followed by a 2x2 mean, computed as an equivalent 4x4 convolution of stride 2.
+    """3x3 convolution followed by a 2x2 mean, computed as an equivalent 4x4 convolution of stride 2."""
+    return strided_conv2d(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), _sum_of_shifts(kernel) * 0.25)
+
+
+def strided_conv2d(padded: jax.Array, kernel: jax.Array) -> jax.Array:
+    """4x4 convolution of stride 2 of [B, H + 2, W + 2, in], padded to even sides, with [4, 4, in, out]: [B, H/2, W/2, out].
 
     Each 2x2 block of pixels is folded into channels, and the 2x2 taps over blocks are matrix products. On CPUs, XLA runs
     gradients of strided convolutions, and second gradients (R1) of 2x2 ones, tens of times slower.
     """
-    batch, height, width, channels = x.shape
-    rows, columns = height // 2, width // 2
-    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    batch, height, width, channels = padded.shape
+    rows, columns = height // 2 - 1, width // 2 - 1
     blocks = padded.reshape(batch, rows + 1, 2, columns + 1, 2, channels).transpose(0, 1, 3, 2, 4, 5)
     blocks = blocks.reshape(batch, rows + 1, columns + 1, 4 * channels)
-    taps = (_sum_of_shifts(kernel) * 0.25).reshape(2, 2, 2, 2, channels, -1).transpose(0, 2, 1, 3, 4, 5)
+    taps = kernel.reshape(2, 2, 2, 2, channels, -1).transpose(0, 2, 1, 3, 4, 5)
     taps = taps.reshape(2, 2, 4 * channels, -1)
     return sum(jnp.dot(blocks[:, i : i + rows, j : j + columns], taps[i, j]) for i in (0, 1) for j in (0, 1))
 
@@ -180,10 +185,11 @@ def modulate(x: jax.Array, style: jax.Array) -> jax.Array:
     return x * (1.0 + scale) + shift
 
 
-def minibatch_stddev(x: jax.Array, group: int) -> jax.Array:
+def minibatch_stddev(x: jax.Array, group: int, strided: bool = False) -> jax.Array:
     """Appends a feature map with the mean standard deviation within groups of images (Karras et al. 2017, section 3).
 
-    Groups consist of neighbours in the batch, so they do not depend on the number of devices.
+    Groups consist of neighbours in the batch, so they do not depend on the number of devices; `strided` ones, as published,
+    of images N / group apart.
 
     Raises:
       ValueError: the batch is larger than the group and not a multiple of it.
@@ -192,7 +198,10 @@ def minibatch_stddev(x: jax.Array, group: int) -> jax.Array:
     group = min(group, batch)
     if batch % group:
         raise ValueError(f"a batch of {batch} images per device is not a multiple of the minibatch-stddev group of {group}")
-    grouped = x.astype(jnp.float32).reshape(batch // group, group, height, width, channels)
-    deviation = jnp.sqrt(jnp.var(grouped, axis=1) + 1e-8).mean(axis=(1, 2, 3))
-    feature = jnp.broadcast_to(jnp.repeat(deviation, group)[:, None, None, None], (batch, height, width, 1))
+    groups = batch // group
+    shape = (group, groups) if strided else (groups, group)
+    grouped = x.astype(jnp.float32).reshape(*shape, height, width, channels)
+    deviation = jnp.sqrt(jnp.var(grouped, axis=0 if strided else 1) + 1e-8).mean(axis=(1, 2, 3))
+    each = jnp.tile(deviation, group) if strided else jnp.repeat(deviation, group)
+    feature = jnp.broadcast_to(each[:, None, None, None], (batch, height, width, 1))
     return jnp.concatenate([x, feature.astype(x.dtype)], axis=-1)

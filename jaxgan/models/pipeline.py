@@ -9,9 +9,9 @@ import jax.numpy as jnp
 
 from jaxgan.configs import EncoderConfig, GeneratorConfig, TrunkConfig
 from jaxgan.models.encoder import Encoder
-from jaxgan.models.inverter import Inverter
+from jaxgan.models.families import make_generator, make_inverter
 from jaxgan.models.landmarks import Landmarks
-from jaxgan.models.stylegan import Generator, truncate
+from jaxgan.models.stylegan import truncate
 
 Variables = dict
 
@@ -28,7 +28,7 @@ def to_uint8(images: jax.Array) -> jax.Array:
 
 def invert(trunk: TrunkConfig, generator: GeneratorConfig, variables: Variables, portraits: jax.Array) -> jax.Array:
     """Latents w of portraits, by the inverter."""
-    return Inverter(trunk, generator).apply(variables, portraits, False)
+    return make_inverter(trunk, generator).apply(variables, portraits, False)
 
 
 def shift(
@@ -45,7 +45,7 @@ def shift(
 
 def render(generator: GeneratorConfig, variables: Variables, latents: jax.Array) -> jax.Array:
     """Images of latents, by the generator's synthesis."""
-    return Generator(generator).apply(variables, latents, method="synthesize")
+    return make_generator(generator).apply(variables, latents, method="synthesize")
 
 
 def generate(
@@ -63,6 +63,6 @@ def generate(
       truncation: psi, a scalar or [B]; 1 for none.
       resolution, alpha: Of growing networks, see models.stylegan.Synthesis.
     """
-    network = Generator(generator)
+    network = make_generator(generator)
     w = truncate(network.apply(variables, z, method="map"), w_avg, truncation)
     return network.apply(variables, w, None, resolution, alpha, method="synthesize")

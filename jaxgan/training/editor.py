@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from jaxgan import losses
 from jaxgan.configs import EditorConfig
 from jaxgan.models.encoder import Encoder
+from jaxgan.models.families import make_discriminator
 from jaxgan.models.landmarks import Landmarks, landmarks_from_keypoints
 from jaxgan.models.pipeline import invert, render, shift, to_float, to_uint8
-from jaxgan.models.stylegan import Discriminator
 from jaxgan.training import discriminator, parallel
 from jaxgan.training.growing import Phase
 from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average
@@ -29,7 +29,7 @@ def init_state(config: EditorConfig) -> TrainState:
     latents = jnp.zeros((1, gen.num_layers, gen.latent_size), jnp.float32)
     landmarks = landmarks_from_keypoints(jnp.zeros((1, 68, 2), jnp.float32), gen.resolution)
     encoder = Encoder(config.encoder, gen).init(key_e, images, latents, landmarks, False)
-    critic = Discriminator(config.discriminator).init(key_d, images, landmarks.image)
+    critic = make_discriminator(config.discriminator).init(key_d, images, landmarks.image)
     params = {"encoder": encoder["params"], "discriminator": critic["params"]}
     extra = {"batch_stats": encoder["batch_stats"]}
     return create(params, adam(config.adam, config.run), extra, ema={"encoder": dict(encoder)})
@@ -41,7 +41,7 @@ def make_train_step(config: EditorConfig, phase: Phase, r1_weight: float) -> Cal
     batch holds image uint8 [B, R, R, 3], keypoints and target_keypoints float32 [B, 68, 2] in pixels; frozen the variables of
     generator and inverter, and the parameters of the perceptual and the identity network if any.
     """
-    gen, encoder, critic = config.generator, Encoder(config.encoder, config.generator), Discriminator(config.discriminator)
+    gen, encoder, critic = config.generator, Encoder(config.encoder, config.generator), make_discriminator(config.discriminator)
     reconstruction = losses.make_reconstruction(config.perceptual, config.stylegan_discriminator)
     optimizer = adam(config.adam, config.run)
     naive = config.encoder.kind == "naive"

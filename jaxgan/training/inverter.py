@@ -8,9 +8,8 @@ import jax.numpy as jnp
 
 from jaxgan import losses
 from jaxgan.configs import InverterConfig
-from jaxgan.models.inverter import Inverter
+from jaxgan.models.families import make_discriminator, make_generator, make_inverter
 from jaxgan.models.pipeline import invert, render, to_float, to_uint8
-from jaxgan.models.stylegan import Discriminator, Generator
 from jaxgan.training import discriminator, parallel
 from jaxgan.training.growing import Phase
 from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average
@@ -23,9 +22,11 @@ def init_state(config: InverterConfig, networks: dict) -> TrainState:
     """A fresh inverter; the discriminator continues from the StyleGAN's, which is among `networks`."""
     resolution = config.generator.resolution
     images = jnp.zeros((1, resolution, resolution, 3), jnp.float32)
-    inverter = Inverter(config.trunk, config.generator).init(jax.random.key(config.run.seed), images, False)
+    inverter = make_inverter(config.trunk, config.generator).init(jax.random.key(config.run.seed), images, False)
     if config.trunk.output_scale:
         inverter["params"]["norm"] = _statistics_of_w(config, networks["generator"])
+    if config.trunk.kind != "residual":
+        inverter["params"]["average"] = networks["w_avg"]
     params = {"inverter": inverter["params"], "discriminator": networks["stylegan_discriminator"]}
     extra = {"batch_stats": inverter["batch_stats"]}
     return create(params, adam(config.adam, config.run), extra, ema={"inverter": dict(inverter)})
@@ -34,7 +35,7 @@ def init_state(config: InverterConfig, networks: dict) -> TrainState:
 def _statistics_of_w(config: InverterConfig, generator: dict) -> dict[str, jax.Array]:
     """Mean and deviation of the mapping's w [L * latent], as the bias and scale of a normalisation."""
     z = jax.random.normal(jax.random.key(config.run.seed), (W_SAMPLES, config.generator.latent_size), jnp.float32)
-    w = Generator(config.generator).apply(generator, z, method="map").reshape(W_SAMPLES, -1)
+    w = make_generator(config.generator).apply(generator, z, method="map").reshape(W_SAMPLES, -1)
     return {"bias": w.mean(axis=0), "scale": w.std(axis=0)}
 
 
@@ -44,8 +45,8 @@ def make_train_step(config: InverterConfig, phase: Phase, r1_weight: float) -> C
     batch holds image uint8 [B, R, R, 3] and, for the identity term, keypoints float32 [B, 68, 2] in pixels; frozen the
     variables of the generator, and the parameters of the perceptual and the identity network if any.
     """
-    inverter = Inverter(config.trunk, config.generator)
-    critic = Discriminator(config.discriminator)
+    inverter = make_inverter(config.trunk, config.generator)
+    critic = make_discriminator(config.discriminator)
     reconstruction = losses.make_reconstruction(config.perceptual, config.discriminator)
     optimizer = adam(config.adam, config.run)
 

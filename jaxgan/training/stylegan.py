@@ -10,9 +10,9 @@ import jax.numpy as jnp
 
 from jaxgan import losses
 from jaxgan.configs import StyleGANConfig, style_layers
+from jaxgan.models.families import make_discriminator, make_generator
 from jaxgan.models.layers import upscale2d
 from jaxgan.models.pipeline import generate, to_float, to_uint8
-from jaxgan.models.stylegan import Discriminator, Generator
 from jaxgan.training import discriminator, growing, parallel
 from jaxgan.training.augment import augment
 from jaxgan.training.growing import Phase
@@ -26,19 +26,19 @@ def init_state(config: StyleGANConfig) -> TrainState:
     """Fresh networks, drawn from config.run.seed; growing ones have further layers to and from RGB."""
     gen = config.generator
     key_g, key_d = jax.random.split(jax.random.key(config.run.seed))
-    generator = Generator(gen).init(key_g, jnp.zeros((1, gen.latent_size), jnp.float32))
+    generator = make_generator(gen).init(key_g, jnp.zeros((1, gen.latent_size), jnp.float32))
     w_avg = jnp.zeros((gen.num_layers, gen.latent_size), jnp.float32)
     extra = {"noise": generator.get("noise", {}), "w_avg": w_avg}
 
     def critic(resolution: int) -> dict:
         images = jnp.zeros((1, resolution, resolution, 3), jnp.float32)
-        return Discriminator(config.discriminator).init(key_d, images)["params"]
+        return make_discriminator(config.discriminator).init(key_d, images)["params"]
 
     params = {"generator": generator["params"], "discriminator": critic(gen.resolution)}
     if config.growing.start:
         side = gen.resolution // 2
         while side >= config.growing.start:
-            synthesis = Generator(gen).init(key_g, w_avg[None], None, side, method="synthesize")["params"]
+            synthesis = make_generator(gen).init(key_g, w_avg[None], None, side, method="synthesize")["params"]
             lower = {"generator": synthesis, "discriminator": critic(side)}
             params = {name: growing.union(lower[name], tree) for name, tree in params.items()}
             side //= 2
@@ -63,7 +63,7 @@ def mix_styles(keys: jax.Array, w: jax.Array, other: jax.Array, probability: flo
 
 def make_train_step(config: StyleGANConfig, phase: Phase, r1_weight: float) -> Callable:
     """The step (state, {}, batch with image uint8 [B, R, R, 3]) -> (state, metrics), for parallel.pmap_step."""
-    gen, generator, critic = config.generator, Generator(config.generator), Discriminator(config.discriminator)
+    gen, generator, critic = config.generator, make_generator(config.generator), make_discriminator(config.discriminator)
     grows, resolution = bool(config.growing.start), phase.resolution
     optimizer = adam(dataclasses.replace(config.adam, learning_rate=phase.learning_rate), config.run)
 
@@ -107,7 +107,8 @@ def make_train_step(config: StyleGANConfig, phase: Phase, r1_weight: float) -> C
 def export(state: TrainState) -> dict:
     """The networks for inference and later stages: the averaged generator with its noise maps, w_avg, and the discriminator.
 
-    Layers to and from RGB of lower resolutions, which growing leaves behind, are left out.
+    Layers to and from RGB of lower resolutions, which growing leaves behind, are left out. StyleGAN2's, which it needs, have
+    other names.
     """
     generator = state.ema["generator"]
     params = {**generator, "synthesis": _without_lower_rgb(generator["synthesis"])}
@@ -121,7 +122,7 @@ def export(state: TrainState) -> dict:
 def _without_lower_rgb(params: dict) -> dict:
     found = {name: re.fullmatch(r"(?:to_rgb|rgb_bias|from_rgb)_(\d+)(?:_bias)?", name) for name in params}
     sides = {name: int(match[1]) for name, match in found.items() if match}
-    return {name: tree for name, tree in params.items() if sides.get(name) in (None, max(sides.values()))}
+    return {name: tree for name, tree in params.items() if sides.get(name) in (None, max(sides.values(), default=None))}
 
 
 def make_sampler(config: StyleGANConfig, phase: Phase) -> Callable:

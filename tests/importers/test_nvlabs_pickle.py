@@ -230,6 +230,6 @@ def test_networks_of_stylegan2_are_named(tmp_path, monkeypatch):
     for name in ("torch_utils", "torch_utils.persistence"):
         monkeypatch.setitem(sys.modules, name, module)
     (tmp_path / "ada.pkl").write_bytes(pickle.dumps({"G_ema": Persistent()}))
-    for name, what in (("two.pkl", "holds networks of StyleGAN2, which"), ("ada.pkl", "holds networks of StyleGAN2-ADA or")):
+    for name, what in (("two.pkl", "holds networks of StyleGAN2, not"), ("ada.pkl", "holds networks in PyTorch, not")):
         with pytest.raises(WeightsError, match=f"{name}: {what}"):
             read_networks(tmp_path / name)

@@ -1,0 +1,137 @@
+"""StyleGAN2's generator (Karras et al. 2019), with the interface of StyleGAN's.
+
+References:
+  Karras et al., Analyzing and improving the image quality of StyleGAN, 2019.
+  Karras et al., Training generative adversarial networks with limited data, 2020.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxgan.configs import GeneratorConfig
+from jaxgan.models import stylegan
+from jaxgan.models.convolutions import Conv, ModulatedConv, activate, clamp
+from jaxgan.models.layers import SQRT2, EqualizedDense, add_bias, leaky_relu, pixel_norm
+from jaxgan.models.resampling import upsample2d
+from jaxgan.models.stylegan import feature_maps
+
+HALF = 0.5**0.5  # gain of each branch of a residual block, which keeps the variance of their sum
+
+
+class Mapping(nn.Module):
+    """Maps z [B, latent] to w [B, L, latent]: second-moment norm, then equalised dense layers.
+
+    It differs from StyleGAN's in that the gain of sqrt(2) follows the leaky ReLU, and so acts on the bias, too.
+    """
+
+    config: GeneratorConfig
+
+    @nn.compact
+    def __call__(self, z: jax.Array) -> jax.Array:
+        cfg = self.config
+        x = pixel_norm(z)
+        for i in range(cfg.mapping_layers):
+            last = i == cfg.mapping_layers - 1
+            width = cfg.latent_size * (cfg.num_layers if last and cfg.separate_w else 1)
+            dense = EqualizedDense(width, gain=1.0, lr_multiplier=cfg.mapping_lr_multiplier, name=f"dense_{i}")
+            x = SQRT2 * leaky_relu(dense(x))
+        if cfg.separate_w:
+            return x.reshape(x.shape[0], cfg.num_layers, cfg.latent_size)
+        return jnp.broadcast_to(x[:, None, :], (x.shape[0], cfg.num_layers, cfg.latent_size))
+
+
+class StyledLayer(nn.Module):
+    """A modulated 3x3 convolution, then noise of one strength for all channels, bias, leaky ReLU and clamp."""
+
+    features: int
+    dtype: jnp.dtype
+    noise: bool
+    up: bool = False
+    gain: float = 1.0
+    limit: float | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, w: jax.Array, noise_keys: jax.Array | None) -> jax.Array:
+        x = ModulatedConv(self.features, up=self.up, dtype=self.dtype, name="conv")(x, w)
+        if self.noise:
+            x = x + self._noise(x.shape, noise_keys).astype(x.dtype)
+        return activate(x, self.param("bias", nn.initializers.zeros, (self.features,)), self.gain, self.limit)
+
+    def _noise(self, shape: tuple[int, ...], noise_keys: jax.Array | None) -> jax.Array:
+        """A map for each image [B, H, W, 1], or the fixed one for all [1, H, W, 1], times the strength, a scalar."""
+        side = (*shape[1:3], 1)
+        fixed = self.variable("noise", "map", lambda: jax.random.normal(self.make_rng("params"), (1, *side), jnp.float32))
+        strength = self.param("noise_strength", nn.initializers.zeros, ())
+        if noise_keys is None:
+            return fixed.value * strength
+        return jax.vmap(lambda key: jax.random.normal(key, side, jnp.float32))(noise_keys) * strength
+
+
+class ToRGB(nn.Module):
+    """A modulated 1x1 convolution to RGB that is not demodulated: [B, H, W, C] to float32 [B, H, W, 3]."""
+
+    dtype: jnp.dtype
+    limit: float | None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, w: jax.Array) -> jax.Array:
+        x = ModulatedConv(3, kernel_size=1, demodulate=False, dtype=self.dtype, name="conv")(x, w)
+        return clamp(add_bias(x, self.param("bias", nn.initializers.zeros, (3,))), self.limit).astype(jnp.float32)
+
+
+class Synthesis(nn.Module):
+    """Maps w [B, L, latent] to images [B, R, R, 3], in [-1, 1] for the most part.
+
+    Layers 0 to L - 2 of w steer the convolutions in turn. The image of a resolution is read with the next one, which is also
+    the first of the following resolution. Noise is as in stylegan.Synthesis. This family does not grow: `resolution` is R or
+    None, and `alpha` None.
+    """
+
+    config: GeneratorConfig
+
+    @nn.compact
+    def __call__(
+        self,
+        w: jax.Array,
+        noise_keys: jax.Array | None = None,
+        resolution: int | None = None,
+        alpha: jax.Array | None = None,
+    ) -> jax.Array:
+        cfg = self.config
+        if alpha is not None or resolution not in (None, cfg.resolution):
+            raise ValueError(f"a StyleGAN2 has one resolution, {cfg.resolution}")
+        dtype = jnp.dtype(cfg.dtype)
+        residual = cfg.architecture == "resnet"
+
+        def styled(x: jax.Array, layer: int, up: bool, gain: float = 1.0) -> jax.Array:
+            keys = None if noise_keys is None else jax.vmap(lambda key: jax.random.fold_in(key, layer))(noise_keys)
+            features = feature_maps(cfg, (2 if up else 1) * x.shape[1])
+            made = StyledLayer(features, dtype, cfg.noise, up, gain, cfg.conv_clamp, name=f"layer_{layer}")
+            return made(x, w[:, layer], keys)
+
+        constant = self.param("constant", nn.initializers.normal(1.0), (1, 4, 4, feature_maps(cfg, 4)))
+        x = jnp.broadcast_to(constant.astype(dtype), (w.shape[0], *constant.shape[1:]))
+        x, image, layer = styled(x, 0, up=False), None, 1
+        while True:
+            side = x.shape[1]
+            if cfg.architecture == "skip" or side == cfg.resolution:
+                rgb = ToRGB(dtype, cfg.conv_clamp, name=f"rgb_{side}")(x, w[:, layer])
+                image = rgb if image is None else upsample2d(image) + rgb
+            if side == cfg.resolution:
+                return jnp.tanh(image) if cfg.tanh else image
+            before = x
+            x = styled(x, layer, up=True)
+            x = styled(x, layer + 1, up=False, gain=HALF if residual else 1.0)
+            if residual:
+                features, name = feature_maps(cfg, 2 * side), f"skip_{2 * side}"
+                x = x + Conv(features, 1, "up", activation=False, gain=HALF, dtype=dtype, name=name)(before)
+            layer += 2
+
+
+class Generator(stylegan.Generator):
+    """Mapping followed by synthesis; `method="map"` and `method="synthesize"` apply either alone."""
+
+    def setup(self) -> None:
+        self.mapping = Mapping(self.config)
+        self.synthesis = Synthesis(self.config)
