@@ -43,6 +43,7 @@ def test_a_wheel_carries_what_it_needs_to_edit(site, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(site)) and "1 of 1 edited" in done.stdout
     assert (tmp_path / "edited" / "source.png").is_file()
+    assert (site / "jaxgan" / "app" / "static" / "index.html").is_file()
 
 
 def test_the_examples_of_the_public_interface_run():

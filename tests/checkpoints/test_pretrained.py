@@ -74,7 +74,7 @@ def test_the_command_crops_photographs_and_reports_those_without_a_face(editor, 
     Image.fromarray(images[1]).save(tmp_path / "target.png")
     Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(tmp_path / "wall.png")
     sources = ["--source", str(tmp_path / "photograph.png"), str(tmp_path / "wall.png")]
-    assert edit.main([*sources, "--target", str(tmp_path / "target.png"), "--out", str(tmp_path / "out")]) == 1
+    assert edit.main([*sources, "--crop", "--target", str(tmp_path / "target.png"), "--out", str(tmp_path / "out")]) == 1
     captured = capsys.readouterr()
     assert "wall.png: no face found" in captured.err and "1 of 2 edited" in captured.out
     made = np.asarray(Image.open(tmp_path / "out" / "photograph.png")).astype(float)

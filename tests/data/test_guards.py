@@ -170,7 +170,7 @@ def command(monkeypatch, tmp_path):
     monkeypatch.setattr(Editor, "load", lambda workdir, perceptual: Copier())
 
     def run(*sources, target=("--keypoints", tmp_path / "k.npy")):
-        return edit.main(list(map(str, ["--workdir", "w", "--out", tmp_path / "out", *target, "--raw-landmarks", "--source", *sources])))
+        return edit.main(list(map(str, ["--crop", "--workdir", "w", "--out", tmp_path / "out", *target, "--raw-landmarks", "--source", *sources])))
 
     return run
 
@@ -229,7 +229,7 @@ def test_keypoint_files_of_another_kind_are_named(tmp_path, content, message):
     else:
         np.save(tmp_path / "k.npy", content)
     with pytest.raises(ValueError, match=rf"k\.npy: .*keypoints.*{message}") as caught:
-        edit.read_keypoints(tmp_path / "k.npy", 16)
+        edit.read_keypoints(tmp_path / "k.npy")
     assert "\n" not in str(caught.value)
 
 
@@ -237,4 +237,4 @@ def test_keypoints_of_a_spreadsheet(tmp_path):
     points = np.rint(MEAN_FACE * 100 + 256)
     lines = "".join(f"{x:.0f},{y:.0f}\r\n" for x, y in points)
     (tmp_path / "k.csv").write_bytes(b"\xef\xbb\xbf" + lines.encode())
-    np.testing.assert_array_equal(edit.read_keypoints(tmp_path / "k.csv", 512), points)
+    np.testing.assert_array_equal(edit.read_keypoints(tmp_path / "k.csv"), points)
