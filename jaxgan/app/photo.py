@@ -21,7 +21,7 @@ from jaxgan.photos.opened import OpenPhoto
 if TYPE_CHECKING:
     from jaxgan.editor import Editor
 
-FACE_SIDE = 320  # px: of the face's crop in what is shown, at most
+FACE_SIDE = 256  # px: of the face's crop in what is shown, at most
 SHOWN_SIDE = 1600  # px: of all that is shown, at most
 FRAME_SIDE = 1280  # px: larger frames of a camera are refused
 QUALITY = 90  # of JPEG
