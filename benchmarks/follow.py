@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from landmark_network import MARGIN, load
+from landmark_network import MARGIN, load, moved
 
 from jaxgan import checkpoints, losses
 from jaxgan.checkpoints import export
@@ -83,22 +83,11 @@ def openings(points: jax.Array) -> jax.Array:
 
 def unsteady(key: jax.Array, images: jax.Array, points: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Renderings shifted, turned, scaled, blurred, coloured and noisy, with the landmarks that they should have."""
-    batch, side, keys = len(images), images.shape[1], jax.random.split(key, 7)
+    batch, keys = len(images), jax.random.split(key, 7)
     pixel = (batch, 1, 1, 1)
     scale = jnp.exp(jax.random.uniform(keys[0], (batch,), minval=-0.1, maxval=0.1))
     angle, shift = 0.08 * jax.random.normal(keys[1], (batch,)), 1.5 * jax.random.normal(keys[2], (batch, 2))
-    cos, sin = scale * jnp.cos(angle), scale * jnp.sin(angle)
-    steps = jnp.arange(side, dtype=jnp.float32) + 0.5 - side / 2
-
-    def sample(image: jax.Array, cos: jax.Array, sin: jax.Array, shift: jax.Array) -> jax.Array:
-        across, down = steps[None, :], steps[:, None]
-        at = [sin * across + cos * down + side / 2 + shift[1] - 0.5, cos * across - sin * down + side / 2 + shift[0] - 0.5]
-        return jax.vmap(lambda channel: jax.scipy.ndimage.map_coordinates(channel, at, 1, "nearest"), 2, 2)(image)
-
-    x = jax.vmap(sample)(images, cos, sin, shift)
-    away, cos, sin = points - side / 2 - shift[:, None], cos[:, None], sin[:, None]
-    there = [cos * away[..., 0] + sin * away[..., 1], cos * away[..., 1] - sin * away[..., 0]]
-    points = jnp.stack(there, axis=-1) / jnp.square(scale)[:, None, None] + side / 2
+    x, points = moved(images, points, scale, angle, shift)
     smooth = x
     for _ in range(2):
         smooth = (smooth + sum(jnp.roll(smooth, step, axis) for axis in (1, 2) for step in (-1, 1))) / 5

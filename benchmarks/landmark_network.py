@@ -86,18 +86,7 @@ def augmented(key: jax.Array, images: jax.Array, keypoints: jax.Array) -> tuple[
     x = jnp.where(mirrored[:, None, None, None], x[:, :, ::-1], x)
     scale = jnp.exp(jax.random.uniform(keys[1], (batch,), minval=-0.18, maxval=0.15))
     angle, shift = 0.12 * jax.random.normal(keys[2], (batch,)), 2.5 * jax.random.normal(keys[3], (batch, 2))
-    cos, sin = scale * jnp.cos(angle), scale * jnp.sin(angle)
-    steps = jnp.arange(NETWORK_SIZE, dtype=jnp.float32) + 0.5 - NETWORK_SIZE / 2
-
-    def sample(image: jax.Array, cos: jax.Array, sin: jax.Array, shift: jax.Array) -> jax.Array:
-        across, down = steps[None, :], steps[:, None]
-        at = [sin * across + cos * down + SIDE / 2 + shift[1] - 0.5, cos * across - sin * down + SIDE / 2 + shift[0] - 0.5]
-        return jax.vmap(lambda channel: jax.scipy.ndimage.map_coordinates(channel, at, 1, "nearest"), 2, 2)(image)
-
-    x = jax.vmap(sample)(x, cos, sin, shift)
-    away, cos, sin = keypoints - SIDE / 2 - shift[:, None], cos[:, None], sin[:, None]
-    there = [cos * away[..., 0] + sin * away[..., 1], cos * away[..., 1] - sin * away[..., 0]]
-    keypoints = jnp.stack(there, axis=-1) / jnp.square(scale)[:, None, None] + NETWORK_SIZE / 2
+    x, keypoints = moved(x, keypoints, scale, angle, shift)
     x = x * jnp.exp(0.15 * jax.random.normal(keys[4], pixel)) + 0.1 * jax.random.normal(keys[5], (batch, 1, 1, 3))
     grey = x.mean(axis=-1, keepdims=True)
     x = grey + (x - grey) * jnp.exp(0.3 * jax.random.normal(keys[6], pixel))
@@ -105,6 +94,25 @@ def augmented(key: jax.Array, images: jax.Array, keypoints: jax.Array) -> tuple[
     smooth = sum(jnp.roll(x, step, axis) for axis in (1, 2) for step in (-1, 1))
     x = x + share * ((x + smooth) / 5 - x)
     return x + 0.12 * jax.random.uniform(keys[9], pixel) * jax.random.normal(keys[10], x.shape), keypoints
+
+
+def moved(
+    images: jax.Array, keypoints: jax.Array, scale: jax.Array, angle: jax.Array, shift: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Crops [B, 64, 64, 3] of the middle of images, shrunk by a scale [B], turned by an angle [B], shifted by [B, 2] pixels."""
+    side = images.shape[1]
+    cos, sin = scale * jnp.cos(angle), scale * jnp.sin(angle)
+    steps = jnp.arange(NETWORK_SIZE, dtype=jnp.float32) + 0.5 - NETWORK_SIZE / 2
+
+    def sample(image: jax.Array, cos: jax.Array, sin: jax.Array, shift: jax.Array) -> jax.Array:
+        across, down = steps[None, :], steps[:, None]
+        at = [sin * across + cos * down + side / 2 + shift[1] - 0.5, cos * across - sin * down + side / 2 + shift[0] - 0.5]
+        return jax.vmap(lambda channel: jax.scipy.ndimage.map_coordinates(channel, at, 1, "nearest"), 2, 2)(image)
+
+    crops = jax.vmap(sample)(images, cos, sin, shift)
+    away, cos, sin = keypoints - side / 2 - shift[:, None], cos[:, None], sin[:, None]
+    there = [cos * away[..., 0] + sin * away[..., 1], cos * away[..., 1] - sin * away[..., 0]]
+    return crops, jnp.stack(there, axis=-1) / jnp.square(scale)[:, None, None] + NETWORK_SIZE / 2
 
 
 def error(found: jax.Array, keypoints: jax.Array) -> jax.Array:

@@ -97,13 +97,13 @@ class LivePhoto:
         chosen = choose(found.faces, face)
         self._editor = editor
         self.data, self.faces, self.face, self.personal = found.data, found.faces, face, False
-        full = OpenPhoto(editor, found.pixels, chosen.keypoints, found.faces)
+        full = OpenPhoto(editor, found.pixels, chosen.keypoints, found.faces, chosen)
         height, width = found.pixels.shape[:2]
         self.scale = min(1.0, FACE_SIDE / full.crop.side, SHOWN_SIDE / max(height, width))
         size = max(1, round(width * self.scale)), max(1, round(height * self.scale))
         self.shown = resample(on_white(found.pixels), *size)
         self.keypoints = (chosen.keypoints * self.scale).astype(np.float32)
-        self.remarks = [*full.remarks, *(["the detector is hardly sure that this is a face"] if chosen.weak else [])]
+        self.remarks = full.remarks
         self._opened = OpenPhoto(editor, self.shown, self.keypoints, found.faces)
         self._own = self._target = controls.fit(self._opened.own)
         self._target_of: tuple = ()

@@ -8,8 +8,9 @@ import numpy as np
 from jaxgan.data.crops import Crop, Framing, framed, largest_square
 from jaxgan.data.detection import Face
 from jaxgan.data.images import read_image
-from jaxgan.data.shape import check_face, fit_mean_face
+from jaxgan.data.shape import check_face
 from jaxgan.errors import InputError
+from jaxgan.photos.finding import remarks_on
 
 Find = Callable[[np.ndarray], list[Face]]  # image uint8 [H, W, 3] to its faces, the one to edit first
 
@@ -30,13 +31,9 @@ def align(
     faces = find(image) if landmarks or framing or height != width else []
     if framing and not faces:
         raise InputError("no face found")
-    remarks = [f"{len(faces)} faces found, the largest is taken"] if len(faces) > 1 else []
-    if faces and faces[0].weak:
-        remarks.append("the detector is hardly sure that it found a face")
     keypoints = faces[0].keypoints if faces else None
     crop: Crop = framed(width, height, keypoints, framing) if framing else largest_square(width, height, keypoints)
-    if crop.angle:
-        remarks.append(f"the head is tilted by {abs(fit_mean_face(keypoints)[0]):.0f} degrees; levelled")
+    remarks = remarks_on(faces, faces[0] if faces else None, crop)
     return crop.apply(image, resolution), None if keypoints is None else crop.move(keypoints, resolution), remarks
 
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from jaxgan.configs import DiscriminatorConfig, GeneratorConfig, style_layers
 from jaxgan.models.layers import (
+    SQRT2,
     EqualizedConv,
     EqualizedDense,
     add_bias,
@@ -37,15 +38,18 @@ class Mapping(nn.Module):
     """Maps z [B, latent] to w [B, L, latent]: pixel norm, then equalised dense layers with leaky ReLU."""
 
     config: GeneratorConfig
+    gain_after: bool = False  # StyleGAN2's: the gain sqrt(2) follows the activation and so takes the bias along
 
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
-        cfg = self.config
+        cfg, gain = self.config, 1.0 if self.gain_after else SQRT2
         x = pixel_norm(z)
         for i in range(cfg.mapping_layers):
             last = i == cfg.mapping_layers - 1
             width = cfg.latent_size * (cfg.num_layers if last and cfg.separate_w else 1)
-            x = leaky_relu(EqualizedDense(width, lr_multiplier=cfg.mapping_lr_multiplier, name=f"dense_{i}")(x))
+            dense = EqualizedDense(width, gain=gain, lr_multiplier=cfg.mapping_lr_multiplier, name=f"dense_{i}")
+            x = leaky_relu(dense(x))
+            x = SQRT2 * x if self.gain_after else x
         if cfg.separate_w:
             return x.reshape(x.shape[0], cfg.num_layers, cfg.latent_size)
         return jnp.broadcast_to(x[:, None, :], (x.shape[0], cfg.num_layers, cfg.latent_size))

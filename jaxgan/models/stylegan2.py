@@ -12,33 +12,11 @@ import jax.numpy as jnp
 from jaxgan.configs import GeneratorConfig
 from jaxgan.models import stylegan
 from jaxgan.models.convolutions import Conv, ModulatedConv, activate, clamp
-from jaxgan.models.layers import SQRT2, EqualizedDense, add_bias, leaky_relu, pixel_norm
+from jaxgan.models.layers import add_bias
 from jaxgan.models.resampling import upsample2d
-from jaxgan.models.stylegan import feature_maps
+from jaxgan.models.stylegan import Mapping, feature_maps
 
 HALF = 0.5**0.5  # gain of each branch of a residual block, which keeps the variance of their sum
-
-
-class Mapping(nn.Module):
-    """Maps z [B, latent] to w [B, L, latent]: second-moment norm, then equalised dense layers.
-
-    It differs from StyleGAN's in that the gain of sqrt(2) follows the leaky ReLU, and so acts on the bias, too.
-    """
-
-    config: GeneratorConfig
-
-    @nn.compact
-    def __call__(self, z: jax.Array) -> jax.Array:
-        cfg = self.config
-        x = pixel_norm(z)
-        for i in range(cfg.mapping_layers):
-            last = i == cfg.mapping_layers - 1
-            width = cfg.latent_size * (cfg.num_layers if last and cfg.separate_w else 1)
-            dense = EqualizedDense(width, gain=1.0, lr_multiplier=cfg.mapping_lr_multiplier, name=f"dense_{i}")
-            x = SQRT2 * leaky_relu(dense(x))
-        if cfg.separate_w:
-            return x.reshape(x.shape[0], cfg.num_layers, cfg.latent_size)
-        return jnp.broadcast_to(x[:, None, :], (x.shape[0], cfg.num_layers, cfg.latent_size))
 
 
 class StyledLayer(nn.Module):
@@ -133,5 +111,5 @@ class Generator(stylegan.Generator):
     """Mapping followed by synthesis; `method="map"` and `method="synthesize"` apply either alone."""
 
     def setup(self) -> None:
-        self.mapping = Mapping(self.config)
+        self.mapping = Mapping(self.config, gain_after=True)
         self.synthesis = Synthesis(self.config)

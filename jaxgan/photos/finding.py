@@ -1,9 +1,13 @@
 """Finding the face to edit in a photograph of any size."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
+from jaxgan.data.crops import Crop
 from jaxgan.data.detection import Detector, Face, search
 from jaxgan.data.images import resample
+from jaxgan.data.shape import fit_mean_face
 from jaxgan.errors import InputError
 
 SEARCHED_SIDE = 1600  # px: larger photographs are reduced to this first, and small faces are then looked for in
@@ -12,15 +16,19 @@ LARGEST_SIDE = 4096  # px
 
 def find_faces(detect: Detector, photo: np.ndarray) -> list[Face]:
     """Faces of a photograph uint8 [H, W, 3], upright or rotated, in its pixels: those that are sure first, then by size."""
-    for side in (SEARCHED_SIDE, LARGEST_SIDE):
-        height, width = photo.shape[:2]
-        scale = min(1.0, side / max(height, width))
-        reduced = resample(photo, max(1, round(width * scale)), max(1, round(height * scale)), "bilinear")
-        faces = search(detect, reduced, rotated=side == SEARCHED_SIDE)
-        if faces or scale == 1.0:
-            break
+    faces = find_reduced(lambda image: search(detect, image, rotated=True), photo, SEARCHED_SIDE)
+    if faces or max(photo.shape[:2]) <= SEARCHED_SIDE:
+        return faces
+    return find_reduced(lambda image: search(detect, image), photo, LARGEST_SIDE)
+
+
+def find_reduced(find: Callable[[np.ndarray], list[Face]], photo: np.ndarray, side: int) -> list[Face]:
+    """Faces, in pixels of a photograph, that are found once its longer side is reduced to `side` pixels."""
+    height, width = photo.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    reduced = resample(photo, max(1, round(width * scale)), max(1, round(height * scale)), "bilinear")
     back = np.array([width / reduced.shape[1], height / reduced.shape[0]])
-    return [Face((face.keypoints * back).astype(np.float32), face.score) for face in faces]
+    return [Face((face.keypoints * back).astype(np.float32), face.score) for face in find(reduced)]
 
 
 def choose(faces: list[Face], face: int | tuple[float, float] | None) -> Face:
@@ -36,3 +44,19 @@ def choose(faces: list[Face], face: int | tuple[float, float] | None) -> Face:
     if face is not None and not 0 <= face < len(faces):
         raise InputError(f"face {face} was asked for; {len(faces)} found, numbered from 0, the largest first")
     return faces[face or 0]
+
+
+def remarks_on(faces: Sequence[Face], chosen: Face | None, crop: Crop) -> list[str]:
+    """What a user should know of how a face was found and cropped.
+
+    Args:
+      faces: those among which it was chosen without being asked; fewer than two if there was no choice.
+      chosen: the face; None if none was found.
+      crop: its crop.
+    """
+    remarks = [f"{len(faces)} faces found, the largest is taken"] if len(faces) > 1 else []
+    if chosen and chosen.weak:
+        remarks.append("the detector is hardly sure that it found a face")
+    if chosen and crop.angle:
+        remarks.append(f"the head is tilted by {abs(fit_mean_face(chosen.keypoints)[0]):.0f} degrees; levelled")
+    return remarks

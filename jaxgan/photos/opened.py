@@ -8,9 +8,9 @@ import numpy as np
 from jaxgan.data.crops import Crop, framed, largest_square
 from jaxgan.data.detection import DEFAULT_DETECTOR, Face, load_detector
 from jaxgan.data.images import on_white
-from jaxgan.data.shape import check_face, fit_mean_face, place
+from jaxgan.data.shape import check_face, place
 from jaxgan.faces.target import Target
-from jaxgan.photos.finding import choose, find_faces
+from jaxgan.photos.finding import choose, find_faces, remarks_on
 from jaxgan.photos.paste import Rendering, paste
 
 if TYPE_CHECKING:
@@ -35,9 +35,10 @@ class OpenPhoto:
         pixels: np.ndarray,
         keypoints: np.ndarray,
         faces: Sequence[Face] = (),
-        remarks: Sequence[str] = (),
+        chosen: Face | None = None,
+        asked: bool = True,
     ):
-        """A face whose landmarks are known.
+        """A face whose landmarks are known: `chosen` of `faces`, if it was found, because it was asked for or as the largest.
 
         Raises:
           InputError: they cannot be those of a face in the photograph.
@@ -50,8 +51,7 @@ class OpenPhoto:
         self.crop = framed(width, height, self.keypoints, framing) if framing else largest_square(width, height, self.keypoints)
         self.portrait = self.crop.apply(seen, editor.resolution)
         self.own = self.crop.move(self.keypoints, editor.resolution)
-        tilt = abs(float(fit_mean_face(keypoints)[0]))
-        self.remarks = [*remarks, *([f"the head is tilted by {tilt:.0f} degrees; levelled"] if self.crop.angle else [])]
+        self.remarks = remarks_on(() if asked else faces, chosen or Face(keypoints), self.crop)
         self._latents = editor.invert(self.portrait)
         self._own_latents = self._shifted(self.own)
         self._unedited = self._rendering(self._own_latents, self.own)
@@ -85,11 +85,12 @@ class OpenPhoto:
             return self.pixels.copy()
         there = self.crop.restore(wanted, self.editor.resolution)
         made = paste(self.pixels[..., :3], self.keypoints, there, self._unedited, self._rendering(latents, wanted))
-        return np.concatenate([made, self.pixels[..., 3:]], axis=-1)
+        return made if self.pixels.shape[2] == 3 else np.dstack([made, self.pixels[..., 3]])
 
     def edit_to(self, target: Target, strength: float = 1.0, paste_back: bool = True) -> tuple[np.ndarray, list[str]]:
         """As `edit`, to a target; and remarks."""
-        (wanted, remarks), (asked, _) = target.wanted(self.own), target.wanted(self.own, emphasise=True)
+        wanted, remarks = target.wanted(self.own)
+        asked = target.wanted(self.own, emphasise=True)[0] if target.keypoints is None else wanted  # fits take milliseconds
         return self.edit(wanted, strength, paste_back, asked), remarks
 
     def _shifted(self, keypoints: np.ndarray) -> np.ndarray:
@@ -118,7 +119,4 @@ def open_photo(
     """Finds a face in a photograph and opens it; see Editor.open_photo."""
     faces = find_faces(load_detector(detector), on_white(pixels))
     chosen = choose(faces, face)
-    remarks = [f"{len(faces)} faces found, the largest is taken"] if face is None and len(faces) > 1 else []
-    if chosen.weak:
-        remarks.append("the detector is hardly sure that it found a face")
-    return OpenPhoto(editor, pixels, chosen.keypoints, faces, remarks)
+    return OpenPhoto(editor, pixels, chosen.keypoints, faces, chosen, asked=face is not None)

@@ -9,6 +9,7 @@ from jaxgan.data.detection import Detector, Face
 from jaxgan.data.images import resample
 from jaxgan.data.shape import place
 from jaxgan.errors import InputError
+from jaxgan.photos.finding import find_reduced
 from jaxgan.video.frames import Frame
 from jaxgan.video.smoothing import smooth_faces
 
@@ -32,17 +33,15 @@ def track(frames: Iterable[Frame], detect: Detector, progress: Callable[[], None
     Raises:
       InputError: there is no frame, or a face in none.
     """
-    found, times, starts, shots, before = [], [], [], [], None
+    found, times, starts, shots, before, last = [], [], [], [], None, None
     for frame in frames:
         thumbnail = resample(frame.image, 32, 32, "box").astype(np.float32) / 255
         cut = before is not None and float(np.abs(thumbnail - before).mean()) > CUT
         before = thumbnail
         shots.append(shots[-1] + cut if shots else 0)
-        last = next(
-            (each for each, shot in zip(found[::-1], shots[-2::-1], strict=True) if shot == shots[-1] and each is not None),
-            None,
-        )
-        found.append(_nearest(_faces(detect, frame.image), last))
+        seen = _nearest(_faces(detect, frame.image), None if cut else last)
+        last = seen if seen is not None or cut else last
+        found.append(seen)
         times.append(frame.time)
         starts.append(frame.start)
         progress()
@@ -60,11 +59,7 @@ def track(frames: Iterable[Frame], detect: Detector, progress: Callable[[], None
 
 
 def _faces(detect: Detector, image: np.ndarray) -> list[Face]:
-    height, width = image.shape[:2]
-    scale = min(1.0, SEARCHED_SIDE / max(height, width))
-    reduced = resample(image, round(width * scale), round(height * scale), "bilinear")
-    back = np.array([width / reduced.shape[1], height / reduced.shape[0]])
-    return [Face((face.keypoints * back).astype(np.float32), face.score) for face in detect(reduced) if not face.weak]
+    return [face for face in find_reduced(detect, image, SEARCHED_SIDE) if not face.weak]
 
 
 def _nearest(faces: list[Face], last: np.ndarray | None) -> np.ndarray | None:
