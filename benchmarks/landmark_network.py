@@ -16,8 +16,8 @@ import numpy as np
 import optax
 
 from jaxgan import Editor
-from jaxgan.data.crops import Framing, reframe
 from jaxgan.data.detection import detect_landmarks
+from jaxgan.data.framing import MeanFraming, reframe
 from jaxgan.data.landmarks import LEFT_EYE, MIRROR_INDEX, RIGHT_EYE
 from jaxgan.data.records import load_split
 from jaxgan.errors import DatasetError
@@ -42,7 +42,7 @@ ADAM = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(b2=0.99),
 def load(data_dir: str, names: list[str], split: str) -> tuple[np.ndarray, np.ndarray]:
     """Crops with a margin, uint8 [N, SIDE, SIDE, 3], and landmarks [N, 68, 2] in their pixels."""
     share = NETWORK_SIZE / SIDE
-    wide = Framing(0.5 + (FRAMING.x - 0.5) * share, 0.5 + (FRAMING.y - 0.5) * share, FRAMING.spread * share)
+    wide = MeanFraming(0.5 + (FRAMING.x - 0.5) * share, 0.5 + (FRAMING.y - 0.5) * share, FRAMING.spread * share)
     parts = []
     for name in names:
         try:

@@ -10,7 +10,7 @@ from jaxgan import checkpoints
 from jaxgan.checkpoints import export
 from jaxgan.configs import Config, PerceptualConfig
 from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
-from jaxgan.data.crops import Framing, framed, largest_square
+from jaxgan.data.framing import Framing, MeanFraming, framed
 from jaxgan.data.shape import check_face
 from jaxgan.engine import Engine
 from jaxgan.errors import InputError
@@ -28,7 +28,7 @@ class Editor(PhotoEditing, PersonEditing):
       stage: "stylegan", "inverter" or "editor": what was loaded.
       step: Training steps of the checkpoint.
       config: Its configuration.
-      framing: How its training portraits were cropped, if that is known; see jaxgan.data.crops.
+      framing: How its training portraits were cropped, if that is known; see jaxgan.data.framing.
       resolution: Side R in pixels of everything that goes through the networks.
       num_layers: Style layers L.
 
@@ -40,9 +40,7 @@ class Editor(PhotoEditing, PersonEditing):
       (2, 64, 64, 3)
       >>> editor.render(editor.invert(faces)).shape
       (2, 64, 64, 3)
-      >>> from jaxgan.data.shape import MEAN_FACE  # in place of a detector's landmarks
-      >>> framing = editor.framing
-      >>> points = 64 * (MEAN_FACE * framing.spread + [framing.x, framing.y])
+      >>> points = editor.framing.mean_face(64)  # in place of a detector's landmarks
       >>> editor.edit(faces, points).shape
       (2, 64, 64, 3)
       >>> portrait, own = editor.align(faces[0].repeat(4, axis=0).repeat(4, axis=1), 4 * points)
@@ -205,7 +203,7 @@ class Editor(PhotoEditing, PersonEditing):
         (points,) = as_keypoints(keypoints, 1)
         height, width = image.shape[:2]
         check_face(points, width, height)
-        crop = framed(width, height, points, self.framing) if self.framing else largest_square(width, height, points)
+        crop = framed(width, height, points, self.framing)
         return crop.apply(image, self.resolution), crop.move(points, self.resolution)
 
     def place(self, keypoints: np.ndarray) -> np.ndarray:
@@ -240,8 +238,8 @@ class Editor(PhotoEditing, PersonEditing):
         Raises:
           ValueError: the folder is a file or holds something else.
         """
-        framing = dataclasses.asdict(self.framing) if self.framing else None
-        export.write_networks(folder, self.step, self.config, self._engine.networks, half=True, framing=framing)
+        mean = dataclasses.asdict(self.framing) if isinstance(self.framing, MeanFraming) else None
+        export.write_networks(folder, self.step, self.config, self._engine.networks, half=True, framing=mean)
 
     def edit_latents(
         self, images: np.ndarray | Sequence[np.ndarray], keypoints: np.ndarray, latents: np.ndarray | None = None

@@ -15,7 +15,7 @@ import numpy as np
 from jaxgan import losses
 from jaxgan.batching import in_batches
 from jaxgan.configs import Config, EncoderConfig, GeneratorConfig, PerceptualConfig, TrunkConfig
-from jaxgan.data.crops import framed
+from jaxgan.data.framing import framed
 from jaxgan.errors import InputError
 from jaxgan.inversion import make_inversion
 from jaxgan.models import pipeline

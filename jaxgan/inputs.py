@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxgan.data.arrays import as_keypoints, as_portraits
-from jaxgan.data.crops import Crop, Framing, is_framed, largest_square, measure_framing
+from jaxgan.data.crops import Crop, largest_square
+from jaxgan.data.framing import Framing, MeanFraming, is_framed, measure_framing
 from jaxgan.data.landmarks import NUM_LANDMARKS
 from jaxgan.data.shape import check_face
 from jaxgan.errors import InputError
@@ -46,12 +47,12 @@ def prepare_edit(
         except InputError as error:
             raise InputError(f"keypoints {index}: {error}") from None
         if framing and not is_framed(points[None], resolution, framing):
-            warnings.warn(_misplaced(index, points, resolution, framing), UserWarning, stacklevel=4)
+            warnings.warn(_misplaced(index, points, resolution, framing.mean), UserWarning, stacklevel=4)
         moved.append(points)
     return prepared, np.array(moved, np.float32).reshape(-1, NUM_LANDMARKS, 2)
 
 
-def _misplaced(index: int, points: np.ndarray, resolution: int, known: Framing) -> str:
+def _misplaced(index: int, points: np.ndarray, resolution: int, known: MeanFraming) -> str:
     found = measure_framing(points[None], resolution)
     return (
         f"image {index}: the target's landmarks have their centre at ({found.x:.2f}, {found.y:.2f}) of the square and a "

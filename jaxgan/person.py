@@ -8,7 +8,6 @@ import numpy as np
 
 from jaxgan.data.arrays import as_count, as_number
 from jaxgan.data.landmarks import NUM_LANDMARKS
-from jaxgan.data.shape import MEAN_FACE
 from jaxgan.errors import InputError
 from jaxgan.inputs import prepare
 from jaxgan.tuning import strangers
@@ -89,5 +88,4 @@ class PersonEditing:
     @property
     def _usual_keypoints(self) -> np.ndarray:
         """The mean face float32 [68, 2] where the framing puts it: near enough to align faces for recognition."""
-        centre = np.array([self.framing.x, self.framing.y])
-        return (self.resolution * (MEAN_FACE * self.framing.spread + centre)).astype(np.float32)
+        return self.framing.mean_face(self.resolution)

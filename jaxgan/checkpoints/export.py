@@ -64,7 +64,7 @@ def write_networks(
 
     Args:
       half: Stores floats in half precision, except running statistics.
-      framing: How the training portraits were cropped, the fields of data.crops.Framing.
+      framing: Where faces lie in the training portraits on average, the fields of data.framing.MeanFraming.
       max_file_bytes: Largest file.
 
     Raises:

@@ -8,7 +8,7 @@ from jaxgan import storage
 from jaxgan.checkpoints import export
 from jaxgan.checkpoints.training import FOLDER, Checkpoints
 from jaxgan.configs import Config
-from jaxgan.data.crops import Framing
+from jaxgan.data.framing import FRAMINGS, Framing, MeanFraming
 from jaxgan.errors import CheckpointError
 from jaxgan.training.stages import stage_of
 
@@ -40,13 +40,18 @@ def load(folder: str | Path, step: int | None = None) -> Loaded:
     """
     if step is None and storage.is_stored(folder):
         found = export.read(folder)
-        framing = Framing(**found.framing) if found.framing else None
-        loaded = Loaded(found.step, stage_of(found.config).name, found.config, found.networks, framing)
+        mean = MeanFraming(**found.framing) if found.framing else None
+        loaded = _loaded(found.step, found.config, found.networks, mean)
     else:
         loaded = _load_run(Path(folder), step)
     if not loaded.networks:
         raise CheckpointError(f"{folder}, step {loaded.step}: the networks still grow; train them to the last resolution")
     return loaded
+
+
+def _loaded(step: int, config: Config, networks: dict[str, Any], mean: MeanFraming | None = None) -> Loaded:
+    """Networks whose training portraits were cropped as the configuration says, or else had this mean."""
+    return Loaded(step, stage_of(config).name, config, networks, FRAMINGS[config.generator.framing] or mean)
 
 
 def _load_run(workdir: Path, step: int | None) -> Loaded:
@@ -61,7 +66,7 @@ def _load_run(workdir: Path, step: int | None) -> Loaded:
 
     def read(step: int) -> Loaded:
         config = checkpoints.config(step)
-        return Loaded(step, stage_of(config).name, config, checkpoints.networks(step))
+        return _loaded(step, config, checkpoints.networks(step))
 
     return checkpoints.newest(read) if step is None else read(step)
 

@@ -10,7 +10,7 @@ import jax
 from jaxgan.checkpoints import Checkpoints, export, load
 from jaxgan.commands.flags import positive
 from jaxgan.commands.main import command
-from jaxgan.data.crops import measure_framing
+from jaxgan.data.framing import MeanFraming, measure_framing
 from jaxgan.data.records import load_split
 from jaxgan.errors import InputError
 from jaxgan.training.stages import STAGES
@@ -42,7 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         if total is not None:
             raise InputError("--max_total_mb goes with --state; networks alone have --half")
-        framing = None if loaded.framing is None else dataclasses.asdict(loaded.framing)
+        named = loaded.config.generator.framing
+        framing = dataclasses.asdict(loaded.framing) if isinstance(loaded.framing, MeanFraming) else None
+        if args.dataset and named != "unknown":
+            raise InputError(f"--dataset records how portraits are cropped, and these networks know: {named}; leave it out")
         if args.dataset:
             _, keypoints, _ = load_split(args.data_dir, args.dataset, "train")
             framing = dataclasses.asdict(measure_framing(keypoints, loaded.config.generator.resolution))

@@ -24,6 +24,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data_dir", required=True, help="folder of the datasets")
     parser.add_argument("--resolution", type=positive_whole, required=True, help="side of the stored images in pixels")
     parser.add_argument("--detector", choices=DETECTORS, default=DEFAULT_DETECTOR, help="default: %(default)s")
+    parser.add_argument(
+        "--framing",
+        choices=("ffhq",),
+        default="unknown",
+        help="crop and level faces as FFHQ's, for networks trained on it; default: the largest square around the landmarks",
+    )
     parser.add_argument("--filter", choices=FILTERS, default="lanczos", help="resampling; default: %(default)s")
     parser.add_argument("--test_fraction", type=float, default=0.1, help="share of test images; default: %(default)s")
     parser.add_argument(
@@ -45,11 +51,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     common = {"test_fraction": args.test_fraction, "overwrite": args.overwrite}
     if args.images is not None:
-        options = {"filter": args.filter, "people": args.people, "workers": args.workers, "limit": args.limit}
+        options = {
+            "framing": args.framing,
+            "filter": args.filter,
+            "people": args.people,
+            "workers": args.workers,
+            "limit": args.limit,
+        }
         where = (args.images, args.name, args.data_dir, args.resolution, args.detector)
         summary = prepare_images(*where, **options, **common)
     elif args.people is not None:
         raise InputError("--people reads names of files; procedural portraits are of one person each")
+    elif args.framing != "unknown":
+        raise InputError("--framing crops photographs; procedural portraits are drawn as they are")
     else:
         where = (args.synthetic, args.name, args.data_dir, args.resolution)
         summary = prepare_synthetic(*where, seed=args.seed, **common)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgan.data.crops import Crop, Framing, framed, largest_square
+from jaxgan.data.crops import largest_square
 from jaxgan.data.detection import Face
+from jaxgan.data.framing import Framing, framed
 from jaxgan.data.images import read_image
 from jaxgan.data.shape import check_face
 from jaxgan.errors import InputError
@@ -32,8 +33,8 @@ def align(
     if framing and not faces:
         raise InputError("no face found")
     keypoints = faces[0].keypoints if faces else None
-    crop: Crop = framed(width, height, keypoints, framing) if framing else largest_square(width, height, keypoints)
-    remarks = remarks_on(faces, faces[0] if faces else None, crop)
+    crop = largest_square(width, height) if keypoints is None else framed(width, height, keypoints, framing)
+    remarks = remarks_on(faces, faces[0] if faces else None, framing)
     return crop.apply(image, resolution), None if keypoints is None else crop.move(keypoints, resolution), remarks
 
 

@@ -26,6 +26,7 @@ from jaxgan.commands.flags import positive
 from jaxgan.commands.main import command
 from jaxgan.configs import PRESETS, Config, override, preset, to_dict, validate
 from jaxgan.data.dataset import Dataset, Records
+from jaxgan.data.framing import FRAMINGS, is_framed
 from jaxgan.data.packed import Packed
 from jaxgan.errors import CheckpointError, ConfigError, InputError
 from jaxgan.runtime import (
@@ -72,11 +73,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = override(config, [f"run.dataset={json.dumps(dataset.info.name)}"])
     else:
         dataset = Records(args.data_dir, config.run.dataset, config.generator.resolution)
+    if stage.name == "stylegan" and config.generator.framing == "unknown":
+        config = override(config, [f"generator.framing={dataset.info.framing}"])
     if args.dry_run:
         _describe(stage, config, source, dataset)
         return 0
     if stage.name == "stylegan" and not dataset.info.num_test:
         print(f"stylegan: dataset {dataset.info.name} has no test split, which `jaxgan evaluate` needs", file=sys.stderr)
+    if config.generator.framing == "ffhq" and not is_framed(_keypoints(dataset), config.generator.resolution, FRAMINGS["ffhq"]):
+        text = "the generator knows faces cropped as FFHQ's, and these lie elsewhere: prepare them with --framing ffhq"
+        print(f"{stage.name}: dataset {dataset.info.name}: {text}", file=sys.stderr)
     with lock_folder(args.workdir) if jax.process_index() == 0 else contextlib.nullcontext():
         return _train(stage, config, saved, source.networks if source else {}, dataset, clock)
 
@@ -238,6 +244,11 @@ def _describe(stage: Stage, config: Config, source: Loaded | None, dataset: Data
     mean, deviation = images.mean(axis=(0, 1, 2)).round(1), images.std(axis=(0, 1, 2)).round(1)
     print(f"of {len(images)} images: mean {mean}, deviation {deviation}")
     print(f"keypoints between {keypoints.min(axis=(0, 1)).round(1)} and {keypoints.max(axis=(0, 1)).round(1)} pixels")
+
+
+def _keypoints(dataset: Dataset) -> np.ndarray:
+    """Landmarks [N, 68, 2] of some training portraits."""
+    return dataset.load("train", 256)[1]
 
 
 def _size(tree: Any) -> int:

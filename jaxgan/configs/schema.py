@@ -34,6 +34,7 @@ class GeneratorConfig:
     architecture: Literal["skip", "resnet", "orig"] = "skip"  # of StyleGAN2 (Karras et al. 2019, figure 7)
     conv_clamp: float | None = None  # largest activation of StyleGAN2's convolutions; null: any
     dtype: Dtype = "float32"  # type of activations; parameters and statistics stay float32
+    framing: Literal["unknown", "ffhq", "faceless"] = "unknown"  # how its training images were cropped: data/framing.py
 
     @property
     def num_layers(self) -> int:

@@ -1,7 +1,4 @@
-"""Square crops of pictures with their landmarks: the largest square, or one in which the face lies as in training portraits.
-
-Networks trained on upright faces that fill the frame know no others, so a photograph has to be cropped as their portraits were.
-"""
+"""Square crops of pictures with their landmarks. Which square a face gets is in framing.py."""
 
 import dataclasses
 import math
@@ -10,21 +7,16 @@ import numpy as np
 from PIL import Image
 
 from jaxgan.data.images import resample
-from jaxgan.data.shape import check_face, fit_mean_face, normalised, place, turned
-from jaxgan.errors import InputError
-
-# degrees; portraits of aligned datasets are rolled by less (99% of UTKFace by 7, of CelebA by 6), so heads that are rolled by
-# more are levelled by what is beyond it
-MAX_ROLL = 10.0
+from jaxgan.data.shape import turned
 
 
 @dataclasses.dataclass(frozen=True)
 class Crop:
-    """A square of a picture in whole pixels; it may reach beyond the picture, and be turned about its centre."""
+    """A square of a picture; it may reach beyond the picture, and be turned about its centre."""
 
-    left: int
-    top: int
-    side: int
+    left: float  # px, before it is turned
+    top: float
+    side: float
     angle: float = 0.0  # degrees by which its content is turned counter-clockwise, to level a head rolled by as much
 
     def apply(self, image: np.ndarray, resolution: int, filter: str = "lanczos") -> np.ndarray:
@@ -33,8 +25,8 @@ class Crop:
         Args:
           filter: A key of images.FILTERS.
         """
-        if self.angle:
-            return resample(self._turned(image), resolution, resolution, filter)
+        if self.angle or not all(isinstance(each, int) for each in (self.left, self.top, self.side)):
+            return self._interpolated(image, resolution, filter)
         height, width = image.shape[:2]
         right, bottom = self.left + self.side, self.top + self.side
         crop = image[max(self.top, 0) : max(bottom, 0), max(self.left, 0) : max(right, 0)]
@@ -55,13 +47,28 @@ class Crop:
             points = turned(points - self.side / 2, math.radians(self.angle)) + self.side / 2
         return (points + np.array([self.left, self.top])).astype(np.float32)
 
-    def _turned(self, image: np.ndarray) -> np.ndarray:
-        """The turned square at its own size, uint8 [side, side, 3]."""
+    def within(self, inner: "Crop", resolution: int) -> "Crop":
+        """The square of the picture that is the square `inner` of what `apply` returns."""
+        centre = self.restore(np.array([inner.left + inner.side / 2, inner.top + inner.side / 2]), resolution)
+        side = inner.side * self.side / resolution
+        return Crop(float(centre[0]) - side / 2, float(centre[1]) - side / 2, side, self.angle + inner.angle)
+
+    def _interpolated(self, image: np.ndarray, resolution: int, filter: str) -> np.ndarray:
+        """`apply` where pixels do not fall on pixels."""
+        if (factor := int(self.side // (4 * resolution))) > 1:  # large ones cost time and memory, and nothing of it is seen
+            reduced = np.asarray(Image.fromarray(image).reduce(factor))
+            return Crop(*(each / factor for each in (self.left, self.top, self.side)), self.angle).apply(
+                reduced, resolution, filter
+            )
+        side = max(round(self.side), 1)
         margin = math.ceil(self.side * (math.sqrt(0.5) - 0.5)) + 2  # its corners lie within this of the upright square
-        large = self.side + 2 * margin
-        around = Crop(self.left - margin, self.top - margin, large).apply(image, large)
-        turned = Image.fromarray(around).rotate(self.angle, Image.Resampling.BICUBIC)
-        return np.asarray(turned)[margin : margin + self.side, margin : margin + self.side]
+        left, top, large = math.floor(self.left) - margin, math.floor(self.top) - margin, math.ceil(self.side) + 2 * margin + 1
+        around = Image.fromarray(Crop(left, top, large).apply(image, large))
+        origin, right, below = self.restore(np.array([[0, 0], [side, 0], [0, side]]), side).astype(np.float64) - [left, top]
+        along, down = (right - origin) / side, (below - origin) / side
+        data = (along[0], down[0], origin[0], along[1], down[1], origin[1])
+        turned = around.transform((side, side), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
+        return resample(np.asarray(turned), resolution, resolution, filter)
 
 
 def largest_square(width: int, height: int, keypoints: np.ndarray | None = None) -> Crop:
@@ -82,80 +89,3 @@ def largest_square(width: int, height: int, keypoints: np.ndarray | None = None)
                 start = round((low + high - side) / 2)
         corner.append(min(max(start, 0), length - side))
     return Crop(*corner, side)
-
-
-@dataclasses.dataclass(frozen=True)
-class Framing:
-    """Where the face lies in a portrait, as shares of its side: means over a dataset."""
-
-    x: float  # mean of the 68 landmarks
-    y: float
-    spread: float  # root mean square distance of the landmarks to their mean
-
-    def place(self, keypoints: np.ndarray, resolution: int) -> np.ndarray:
-        """Landmarks float32 [..., 68, 2], moved and scaled to lie so in portraits of `resolution` pixels."""
-        level = self.spread * normalised(keypoints) + np.array([self.x, self.y])
-        return (resolution * level).astype(np.float32)
-
-
-def measure_framing(keypoints: np.ndarray, resolution: int) -> Framing:
-    """The framing of portraits with keypoints [N, 68, 2], in pixels of `resolution`."""
-    centre, spread = place(keypoints / resolution)
-    x, y = centre.mean(axis=0)
-    return Framing(float(x), float(y), float(spread.mean()))
-
-
-def framed(width: int, height: int, keypoints: np.ndarray, framing: Framing) -> Crop:
-    """The square of a picture in which its face, with keypoints [68, 2], lies as in the framing.
-
-    A head rolled by more than MAX_ROLL is levelled by the excess.
-
-    Raises:
-      InputError: The landmarks cannot be those of a face in the picture (see shape.check_face), or the square would be more
-        than thrice as large as the picture.
-    """
-    check_face(keypoints, width, height)
-    centre, spread = place(keypoints)
-    roll = float(fit_mean_face(keypoints)[0])
-    excess = roll - min(max(roll, -MAX_ROLL), MAX_ROLL)
-    side = max(round(float(spread) / framing.spread), 1)
-    offset = np.array([0.5 - framing.x, 0.5 - framing.y]) * side  # of the square's centre to the face's, once level
-    shift = turned(offset, math.radians(excess)) - offset
-    shares = (framing.x, framing.y)
-    left, top = (round(float(at) - share * side + more) for at, share, more in zip(centre, shares, shift, strict=True))
-    if side > 3 * max(height, width):
-        raise InputError("the landmarks lie outside of the picture")
-    return Crop(left, top, side, excess)
-
-
-def reframe(
-    images: np.ndarray, keypoints: np.ndarray, framing: Framing, resolution: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Portraits uint8 [N, S, S, 3] with keypoints [N, 68, 2] cropped so that each face lies as in the framing.
-
-    Landmarks that cannot be a face's leave their portrait as it is.
-
-    Returns:
-      Images uint8 [N, resolution, resolution, 3], keypoints float32 [N, 68, 2] and the sides [N] of the crops in pixels.
-    """
-    made = []
-    for image, points in zip(images, keypoints, strict=True):
-        height, width = image.shape[:2]
-        try:
-            crop = framed(width, height, points, framing)
-        except InputError:
-            crop = largest_square(width, height)
-        made.append((crop.apply(image, resolution), crop.move(points, resolution), crop.side))
-    cropped, moved, sides = zip(*made, strict=True)
-    return np.stack(cropped), np.stack(moved), np.array(sides)
-
-
-def is_framed(keypoints: np.ndarray, resolution: int, framing: Framing) -> bool:
-    """Whether the faces of portraits with keypoints [N, 68, 2] lie, on average, about as the framing has them.
-
-    That is within a tenth of the side of the place and a quarter of the size; or, of a single portrait, within twice that.
-    """
-    found = measure_framing(keypoints, resolution)
-    loose = 2.0 if len(keypoints) == 1 else 1.0
-    away = max(abs(found.x - framing.x), abs(found.y - framing.y))
-    return away <= 0.1 * loose and abs(math.log(found.spread / framing.spread)) <= math.log(1.25) * loose

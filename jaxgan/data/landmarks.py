@@ -15,6 +15,7 @@ NOSE_BASE = slice(31, 36)
 RIGHT_EYE = slice(36, 42)
 LEFT_EYE = slice(42, 48)
 OUTER_LIPS = slice(48, 60)
+MOUTH_CORNERS = (48, 54)
 INNER_LIPS = slice(60, 68)
 
 # MIRROR_INDEX[i] is the landmark that takes the place of landmark i in a mirrored portrait.

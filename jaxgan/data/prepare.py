@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from jaxgan.data.crops import largest_square
 from jaxgan.data.detection import Detector, load_detector, search
+from jaxgan.data.framing import FRAMINGS, framed
 from jaxgan.data.images import decode_image, encode_png
 from jaxgan.data.people import Label, labeller
 from jaxgan.data.shape import check_face
@@ -50,6 +50,7 @@ def prepare_images(
     resolution: int,
     detector: str,
     *,
+    framing: str = "unknown",
     filter: str = "lanczos",
     test_fraction: float = 0.1,
     people: str | None = None,
@@ -65,7 +66,8 @@ def prepare_images(
       data_dir: Folder of the datasets.
       resolution: Side R of the stored images in pixels, a power of two from 8 on.
       detector: A key of detection.DETECTORS; finds landmarks at the resolution of the source.
-      filter: A key of images.FILTERS; resamples the largest square around the landmarks to R.
+      framing: "ffhq" crops as FFHQ was, "unknown" to the largest square around the landmarks.
+      filter: A key of images.FILTERS; resamples the square to R.
       test_fraction: Expected share of the images, or of the people, in the test split, in [0, 1]. Byte-identical files share a
         split.
       people: Regular expression that tells from a file's path who is on it; see people.labeller. All portraits of a person
@@ -92,13 +94,19 @@ def prepare_images(
         summary = Summary(resolution, source.ignored, copies)
 
         def outcomes(files: list[str], bar: tqdm) -> Iterator[Outcome]:
-            for outcome in _in_order(lambda file: _prepare(source, file, detect, resolution, filter), files, workers):
+            for outcome in _in_order(lambda file: _prepare(source, file, detect, resolution, framing, filter), files, workers):
                 bar.update()
                 if outcome.record is not None:
                     outcome = replace(outcome, record=outcome.record._replace(label=labels[outcome.file]))
                 yield outcome
 
-        metadata = {"source": Path(images).resolve().name, "detector": detector, "filter": filter, "seed": None}
+        metadata = {
+            "source": Path(images).resolve().name,
+            "detector": detector,
+            "filter": filter,
+            "seed": None,
+            "framing": framing,
+        }
         if people is not None:
             metadata["people"] = people
         # a copy goes with the first of its kind, a portrait with its person
@@ -184,7 +192,7 @@ def _replace(data_dir: str | Path, name: str, overwrite: bool) -> Iterator[Path]
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _prepare(source: Source, file: str, detect: Detector, resolution: int, filter: str) -> Outcome:
+def _prepare(source: Source, file: str, detect: Detector, resolution: int, framing: str, filter: str) -> Outcome:
     """Reads one image, finds its landmarks and resamples it. Never raises: a bad image does not stop the others."""
     try:
         file.encode()  # names that are not UTF-8 cannot be stored
@@ -195,15 +203,15 @@ def _prepare(source: Source, file: str, detect: Detector, resolution: int, filte
         face, (height, width) = faces[0], image.shape[:2]
         try:
             check_face(face.keypoints, width, height)
+            crop = framed(width, height, face.keypoints, FRAMINGS[framing])
         except InputError as error:
             return Outcome(file, rejection=f"implausible landmarks: {error}")
-        crop = largest_square(width, height, face.keypoints)
         small, keypoints = crop.apply(image, resolution, filter), crop.move(face.keypoints, resolution)
         notes = [f"several faces, the largest kept: {len(faces)}"] if len(faces) > 1 else []
         if face.weak:
             notes.append(f"weak detection, perhaps no face: score {face.score:.2f}")
         record = Record(file, encode_png(small), keypoints)
-        return Outcome(file, record, notes=tuple(notes), enlarged=min(image.shape[:2]) < resolution)
+        return Outcome(file, record, notes=tuple(notes), enlarged=crop.side < resolution)
     except ImageError as error:
         return Outcome(file, rejection=str(error))
     except Exception as error:  # damaged archives, unreadable files, failing detectors

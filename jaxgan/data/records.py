@@ -25,6 +25,7 @@ class DatasetInfo:
     filter: str | None  # with which the images were resampled
     source: str  # name of the folder or archive, or "procedural"
     seed: int | None  # of procedural portraits
+    framing: str = "unknown"  # by which pictures were cropped, a key of framing.FRAMINGS
 
 
 def dataset_info(data_dir: str | Path, name: str, resolution: int | None = None) -> DatasetInfo:
@@ -42,7 +43,7 @@ def dataset_info(data_dir: str | Path, name: str, resolution: int | None = None)
     if resolution not in (None, known["resolution"]):
         raise DatasetError(f"{describe(data_dir, name)}: has {known['resolution']} px, not {resolution} px")
     counts = {f"num_{each}": info.splits[each].num_examples if each in info.splits else 0 for each in ("train", "test")}
-    return DatasetInfo(name=name, **known, **counts)
+    return DatasetInfo(name=name, **known, **counts, framing=info.metadata.get("framing", "unknown"))
 
 
 def load_split(

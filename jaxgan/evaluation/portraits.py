@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgan.data.crops import Framing, is_framed, reframe
+from jaxgan.data.framing import Framing, is_framed, reframe
 from jaxgan.data.records import DatasetInfo, dataset_info, load_labels, load_split
 from jaxgan.errors import InputError
 from jaxgan.evaluation.pairs import Portraits

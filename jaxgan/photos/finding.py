@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jaxgan.data.crops import Crop
 from jaxgan.data.detection import Detector, Face, search
+from jaxgan.data.framing import MAX_ROLL, Framing
 from jaxgan.data.images import resample
 from jaxgan.data.shape import fit_mean_face
 from jaxgan.errors import InputError
@@ -46,17 +46,17 @@ def choose(faces: list[Face], face: int | tuple[float, float] | None) -> Face:
     return faces[face or 0]
 
 
-def remarks_on(faces: Sequence[Face], chosen: Face | None, crop: Crop) -> list[str]:
+def remarks_on(faces: Sequence[Face], chosen: Face | None, framing: Framing | None) -> list[str]:
     """What a user should know of how a face was found and cropped.
 
     Args:
       faces: those among which it was chosen without being asked; fewer than two if there was no choice.
       chosen: the face; None if none was found.
-      crop: its crop.
+      framing: by which it is cropped.
     """
     remarks = [f"{len(faces)} faces found, the largest is taken"] if len(faces) > 1 else []
     if chosen and chosen.weak:
         remarks.append("the detector is hardly sure that it found a face")
-    if chosen and crop.angle:
-        remarks.append(f"the head is tilted by {abs(fit_mean_face(chosen.keypoints)[0]):.0f} degrees; levelled")
+    if chosen and framing and (roll := abs(fit_mean_face(chosen.keypoints)[0])) > MAX_ROLL:
+        remarks.append(f"the head is tilted by {roll:.0f} degrees; levelled")
     return remarks

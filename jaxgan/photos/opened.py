@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxgan.data.crops import Crop, framed, largest_square
+from jaxgan.data.crops import Crop
 from jaxgan.data.detection import DEFAULT_DETECTOR, Face, load_detector
+from jaxgan.data.framing import framed
 from jaxgan.data.images import on_white
-from jaxgan.data.shape import check_face, place
+from jaxgan.data.shape import check_face
 from jaxgan.faces.target import Target
 from jaxgan.photos.finding import choose, find_faces, remarks_on
 from jaxgan.photos.paste import Rendering, paste
@@ -47,11 +48,10 @@ class OpenPhoto:
         seen = on_white(pixels)
         height, width = pixels.shape[:2]
         check_face(self.keypoints, width, height)
-        framing = editor.framing
-        self.crop = framed(width, height, self.keypoints, framing) if framing else largest_square(width, height, self.keypoints)
+        self.crop = framed(width, height, self.keypoints, editor.framing)
         self.portrait = self.crop.apply(seen, editor.resolution)
         self.own = self.crop.move(self.keypoints, editor.resolution)
-        self.remarks = remarks_on(() if asked else faces, chosen or Face(keypoints), self.crop)
+        self.remarks = remarks_on(() if asked else faces, chosen or Face(keypoints), editor.framing)
         self._latents = editor.invert(self.portrait)
         self._own_latents = self._shifted(self.own)
         self._unedited = self._rendering(self._own_latents, self.own)
@@ -105,18 +105,16 @@ class OpenPhoto:
 
     def _placed(self, keypoints: np.ndarray) -> Crop:
         """Where in the photograph a rendering lies whose face was placed for the networks, and belongs at `keypoints`."""
-        side, placed = self.editor.resolution, self.editor.place(keypoints)
-        (here, size), (there, large) = place(keypoints), place(placed)
-        scale = float(large / size)
-        middle = self.crop.restore((side / 2 - there) / scale + here, side)
-        reach = self.crop.side / scale
-        return Crop(float(middle[0]) - reach / 2, float(middle[1]) - reach / 2, reach, self.crop.angle)
+        framing = self.editor.framing
+        return self.crop.within(framing.square(keypoints), self.editor.resolution) if framing else self.crop
 
 
 def open_photo(
     editor: "Editor", pixels: np.ndarray, face: int | tuple[float, float] | None = None, detector: str = DEFAULT_DETECTOR
 ) -> OpenPhoto:
     """Finds a face in a photograph and opens it; see Editor.open_photo."""
+    if editor.framing:
+        editor.framing.mean_face(editor.resolution)  # networks that draw no faces say so, whatever is in the photograph
     faces = find_faces(load_detector(detector), on_white(pixels))
     chosen = choose(faces, face)
     return OpenPhoto(editor, pixels, chosen.keypoints, faces, chosen, asked=face is not None)

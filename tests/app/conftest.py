@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from jaxgan.app.messages import unpack
 from jaxgan.app.server import make_app
 from jaxgan.app.sessions import Sessions
-from jaxgan.data.crops import Framing
+from jaxgan.data.framing import MeanFraming
 
 PHOTO = Path(__file__).parents[2] / "docs" / "examples" / "source.jpg"
 ORIGIN = "http://127.0.0.1:8000"
@@ -21,7 +21,7 @@ class FakeEditor:
     """Latents are the landmarks asked for, and pictures show them as colours."""
 
     resolution = 64
-    framing = Framing(0.5, 0.55, 0.25)
+    framing = MeanFraming(0.5, 0.55, 0.25)
 
     def __init__(self, personal: bool = False):
         self.personal = personal

@@ -8,8 +8,8 @@ from jaxgan import Editor
 from jaxgan.checkpoints import DEFAULT, shipped
 from jaxgan.commands import edit
 from jaxgan.configs import preset, to_dict
-from jaxgan.data.crops import framed
 from jaxgan.data.detection import detect_landmarks
+from jaxgan.data.framing import framed
 from jaxgan.errors import CheckpointError
 from jaxgan.faces.portraits import portraits
 

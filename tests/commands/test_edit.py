@@ -8,8 +8,8 @@ from PIL import Image
 
 from jaxgan.commands import edit
 from jaxgan.configs import PerceptualConfig
-from jaxgan.data.crops import Framing
 from jaxgan.data.detection import Face
+from jaxgan.data.framing import MeanFraming
 from jaxgan.data.images import read_image
 from jaxgan.data.shape import MEAN_FACE
 
@@ -239,7 +239,7 @@ def test_what_is_left_out_or_chosen_is_said(command, tmp_path, capsys, monkeypat
     two = [Face(tilted.astype(np.float32), 0.05), Face(landmarks(10, 10, 3), 0.01)]
     target = [Face(landmarks(32, 32, 16))]
     monkeypatch.setattr(edit, "load_detector", lambda name: lambda image: target if len(image) == 64 else two)
-    monkeypatch.setattr(FakeEditor, "framing", Framing(0.5, 0.5, 0.3))
+    monkeypatch.setattr(FakeEditor, "framing", MeanFraming(0.5, 0.5, 0.3))
     assert command(folder) == 0
     lines = capsys.readouterr().err.splitlines()
     for text in (

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from jaxgan import Editor
-from jaxgan.data.crops import Framing, measure_framing
+from jaxgan.data.framing import MeanFraming, measure_framing
 from jaxgan.data.shape import MEAN_FACE
 from jaxgan.checkpoints import Loaded
 from jaxgan.configs import preset
@@ -187,7 +187,7 @@ def test_landmarks_that_cannot_be_a_face_are_refused(editor, points, message):
 def test_a_face_far_from_the_framing_is_warned_of_and_aligned(editor):
     photograph = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
     face = (MEAN_FACE * 4 + [20, 40]).astype(np.float32)
-    framed = Editor(Loaded(0, "editor", editor.config, editor._engine.networks, Framing(0.5, 0.5, 0.3)))
+    framed = Editor(Loaded(0, "editor", editor.config, editor._engine.networks, MeanFraming(0.5, 0.5, 0.3)))
     with pytest.warns(UserWarning, match=r"image 0: the target's landmarks .* Editor.align crops photographs so"):
         framed.edit(photograph, face + np.float32([10, 0]))
     portrait, points = framed.align(photograph, face)

@@ -11,7 +11,7 @@ import pytest
 
 from jaxgan import storage
 from jaxgan.commands import evaluate
-from jaxgan.data.crops import Framing
+from jaxgan.data.framing import MeanFraming
 from jaxgan.data.images import read_image
 from jaxgan.data.people import Label
 from jaxgan.data.shape import MEAN_FACE
@@ -271,7 +271,7 @@ def test_a_dataset_framed_otherwise_is_cropped_as_the_editors_portraits_were(scr
     images, _, files = portraits(6)
     points = np.tile(MEAN_FACE * (0.2 * R) + R / 2, (6, 1, 1)).astype(np.float32)
     monkeypatch.setattr(test_portraits, "load_split", lambda data_dir, name, split, limit=None: (images, points, files))
-    monkeypatch.setattr(FakeEditor, "framing", Framing(0.5, 0.5, 0.4))
+    monkeypatch.setattr(FakeEditor, "framing", MeanFraming(0.5, 0.5, 0.4))
     assert script.run("--metrics", "reconstruction", "--num", "4", "--out", str(tmp_path / "out")) == 0
     table = (tmp_path / "out" / "table.md").read_text()
     assert "The dataset frames faces otherwise" in table and "That enlarged them 2.0 times" in table

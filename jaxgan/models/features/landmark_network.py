@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import storage
-from jaxgan.data.crops import Framing
+from jaxgan.data.framing import MeanFraming
 
 NETWORK_SIZE = 64  # pixels; side of its crops
-FRAMING = Framing(x=0.4937, y=0.5288, spread=0.3274)  # where the faces lie in them: those of UTKFace
+FRAMING = MeanFraming(x=0.4937, y=0.5288, spread=0.3274)  # where the faces lie in them: those of UTKFace
 WIDTHS = (24, 48, 80, 128)
 WEIGHTS = Path(__file__).parent / "landmark_network"
 KIND = "landmark network"
