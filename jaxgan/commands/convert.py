@@ -26,14 +26,15 @@ from jaxgan import storage
 from jaxgan.checkpoints import export
 from jaxgan.commands.main import command
 from jaxgan.configs import Config
-from jaxgan.errors import CheckpointError
+from jaxgan.errors import CheckpointError, WeightsError
 from jaxgan.importers import idinvert, nvlabs, pyramid, stylegan2_files
 from jaxgan.importers.facenet import facenet_params
 from jaxgan.importers.inception import inception_params
 from jaxgan.importers.lpips import lpips_params
+from jaxgan.importers.recognise import check_file, conversion_of, is_torch
 from jaxgan.importers.registry import NVIDIA, WEIGHTS, fetch
 from jaxgan.importers.subjects import framing_of
-from jaxgan.importers.tensors import load_torch_state
+from jaxgan.importers.tensors import load_torch, load_torch_state
 from jaxgan.importers.vgg16 import vgg16_params
 from jaxgan.models.features.weights import save_features
 
@@ -177,13 +178,31 @@ def main(argv: Sequence[str] | None = None) -> int:
             subparser.add_argument("--framing", choices=CROPPED, help=text)
         subparser.add_argument("--out", required=True, metavar="FOLDER", help="folder to write")
     arguments = vars(parser.parse_args(argv))
-    subcommand = SUBCOMMANDS[arguments.pop("subcommand")]
+    name = arguments.pop("subcommand")
+    subcommand = SUBCOMMANDS[name]
     for flag, source in subcommand.flags.items():
         if arguments[flag] is None:
             arguments[flag] = str(fetch(source))
     if subcommand.framing and arguments["framing"] is None:
         named = arguments[next(iter(subcommand.flags))]  # the generator's file
         arguments["framing"] = framing_of(named, subcommand.framing)
-    subcommand.convert(**arguments)
+    try:
+        subcommand.convert(**arguments)
+    except WeightsError as error:
+        given = {flag: arguments[flag] for flag in subcommand.flags}
+        raise WeightsError(f"{error}{'' if '`jaxgan convert' in str(error) else _hint(name, given)}") from None
     print(f"wrote {arguments['out']}")
     return 0
+
+
+def _hint(name: str, given: Mapping[str, str]) -> str:
+    """For an error of the subcommand `name`: what a file among those given (flag -> path) is for, if it is something else."""
+    for flag, path in given.items():
+        try:
+            check_file(path)
+            wanted = conversion_of(path, load_torch(path) if is_torch(path) else None)
+        except (WeightsError, OSError):  # it holds nothing that could be told
+            continue
+        if wanted and wanted not in (name, f"{name} --{flag}") and (name, wanted) != ("psp", "e4e"):
+            return f"; {Path(path).name} looks like a file for `jaxgan convert {wanted}`"
+    return ""

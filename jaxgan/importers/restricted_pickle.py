@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from jaxgan.errors import WeightsError
+from jaxgan.importers.recognise import check_file
 
 StandIns = Mapping[tuple[str, str], Callable]
 
@@ -30,14 +31,14 @@ def reading(path: str | Path) -> Iterator[None]:
       FileNotFoundError: there is no such file.
       WeightsError: it is no such pickle, is cut short, or holds what may not be there; the message gives the file and what.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+    check_file(path)
     try:
         yield
     except RefusedError as error:
         raise WeightsError(f"{path}: {error}") from None
     except Exception as error:  # a file that is no pickle makes the machine fail in a dozen ways
-        raise WeightsError(f"{path}: not a readable pickle ({type(error).__name__}: {error})") from None
+        said = " ".join(str(error).split())
+        raise WeightsError(f"{path}: not a readable pickle, or cut short ({type(error).__name__}: {said})") from None
 
 
 class _Dtype:

@@ -1,10 +1,10 @@
 """Files of StyleGAN2 networks of any project, told apart by what they hold."""
 
-import zipfile
 from pathlib import Path
 
 from jaxgan.configs import StyleGANConfig
 from jaxgan.importers import nvlabs_pickle, persistence_pickle, stylegan2_pytorch, stylegan2_rosinality, stylegan2_tensorflow
+from jaxgan.importers.recognise import check_file, is_torch
 from jaxgan.importers.restricted_pickle import RefusedError, Unpickler, described, reading
 from jaxgan.importers.stylegan2 import Published, convert
 from jaxgan.importers.tensors import load_torch
@@ -26,7 +26,8 @@ def read(path: str | Path) -> Published:
     Raises:
       FileNotFoundError, WeightsError: as of `convert_stylegan2`.
     """
-    if Path(path).suffix == ".safetensors" or zipfile.is_zipfile(path):
+    check_file(path)
+    if Path(path).suffix == ".safetensors" or is_torch(path):
         return stylegan2_rosinality.published(load_torch(path), path)
     with reading(path):
         with open(path, "rb") as file:
@@ -35,6 +36,4 @@ def read(path: str | Path) -> Published:
             return stylegan2_pytorch.published(content)
         if isinstance(content, tuple | list):
             return stylegan2_tensorflow.published(nvlabs_pickle.typed(content))
-        if not isinstance(content, int):  # the number that PyTorch's files from before version 1.6 begin with
-            raise RefusedError(f"holds {described(content)}, not networks")
-    return stylegan2_rosinality.published(load_torch(path), path)
+        raise RefusedError(f"holds {described(content)}, not networks")

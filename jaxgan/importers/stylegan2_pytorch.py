@@ -24,7 +24,9 @@ def published(content: Mapping[str, Any]) -> Published:
     Raises:
       RefusedError: there is no generator, or one that our networks cannot express.
     """
-    generator = content.get("G_ema")
+    if "G_ema" not in content:
+        raise RefusedError(f"holds {', '.join(map(str, content)) or 'nothing'}, and no network G_ema")
+    generator = content["G_ema"]
     if not isinstance(generator, Module):
         raise RefusedError(f"holds {described(generator)} in place of the network G_ema")
     tensors = generator.tensors()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan.errors import WeightsError
+from jaxgan.importers.recognise import check_file, is_torch
 
 SHOWN = 8  # misfits named in a message; the rest is counted
 SHOWN_NAMES = 4  # tensors of the file named in a message
@@ -119,8 +120,9 @@ def load_torch(path: str | Path) -> Any:
       FileNotFoundError: there is no such file.
       WeightsError: it holds other objects, or is none of PyTorch's.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+    check_file(path)
+    if Path(path).suffix != ".safetensors" and not is_torch(path):
+        raise WeightsError(f"{path}: not a PyTorch state dict, nor any file of PyTorch's")
     try:
         import safetensors.torch
         import torch

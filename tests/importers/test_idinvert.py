@@ -3,12 +3,19 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers.idinvert import FIXTURES, drawn_state, needs_fixtures, states
+from helpers.idinvert import (
+    FIXTURES,
+    LATENT,
+    RESOLUTION,
+    drawn_state,
+    needs_fixtures,
+    small_encoder,
+    small_generator,
+    states,
+)
 
 from jaxgan import Editor
-from jaxgan.commands import convert, prepare
-from jaxgan.commands import train as train_command
-from jaxgan.data.records import load_split
+from jaxgan.commands import convert
 from jaxgan.errors import WeightsError
 from jaxgan.importers.idinvert import convert_idinvert
 from jaxgan.models.inverter import Inverter
@@ -54,50 +61,6 @@ def test_encoder(converted, expected):
     config, networks = converted
     image = jnp.asarray(expected["image"].transpose(0, 2, 3, 1))
     assert_close(Inverter(config.trunk, config.generator).apply(networks["inverter"], image, False), expected["code"])
-
-
-# A network of the same form at 16 pixels, small enough to write to files.
-RESOLUTION, LATENT, WIDE, BLOCKS = 16, 8, 6, 2
-LAYERS = 2 * BLOCKS + 2
-
-
-def small_generator() -> dict[str, tuple[int, ...]]:
-    keys = {"truncation.w_avg": (LATENT,), "truncation.truncation": (1, LAYERS, 1), "synthesis.lod": ()}
-    for i in range(2):
-        width = LATENT * (LAYERS if i else 1)
-        keys |= {f"mapping.dense{i}.fc.weight": (width, LATENT), f"mapping.dense{i}.wscale.bias": (width,)}
-    keys["synthesis.layer0.const"] = (1, WIDE, 4, 4)
-    for i in range(LAYERS):
-        layer, size = f"synthesis.layer{i}", 4 << (i // 2)
-        keys |= {
-            f"{layer}.epilogue.bias": (WIDE,),
-            f"{layer}.epilogue.apply_noise.weight": (WIDE,),
-            f"{layer}.epilogue.apply_noise.noise": (1, 1, size, size),
-            f"{layer}.epilogue.style_mod.dense.fc.weight": (2 * WIDE, LATENT),
-            f"{layer}.epilogue.style_mod.dense.wscale.bias": (2 * WIDE,),
-        }
-        if i:
-            keys[f"{layer}.conv.weight"] = (WIDE, WIDE, 3, 3)
-        if i and i % 2 == 0:
-            keys[f"{layer}.blur.kernel"] = (WIDE, 1, 3, 3)
-    for i in range(LAYERS // 2):
-        keys |= {f"synthesis.output{i}.bias": (3,), f"synthesis.output{i}.conv.weight": (3, WIDE, 1, 1)}
-    return keys
-
-
-def norm_keys(name: str, size: int) -> dict[str, tuple[int, ...]]:
-    vectors = {f"{name}.{part}": (size,) for part in ("weight", "bias", "running_mean", "running_var")}
-    return {**vectors, f"{name}.num_batches_tracked": ()}
-
-
-def small_encoder() -> dict[str, tuple[int, ...]]:
-    keys = {"block0.conv.weight": (4, 3, 3, 3), **norm_keys("block0.bn.bn", 4)}
-    keys |= {"block1.conv.weight": (8, 4, 1, 1), **norm_keys("block1.bn.bn", 8)}
-    for block, hidden, channels, width in ((1, 4, 4, 8), (2, 8, 8, 8)):
-        for conv, shape in ((1, (hidden, channels, 3, 3)), (2, (width, hidden, 3, 3))):
-            keys |= {f"block{block}.conv{conv}.weight": shape, f"block{block}.wscale{conv}.bias": shape[:1]}
-            keys |= norm_keys(f"block{block}.bn{conv}.bn", shape[0])
-    return keys | {"block3.fc.weight": (LAYERS * LATENT, 16 * 8), **norm_keys("block3.bn.bn", LAYERS * LATENT)}
 
 
 @pytest.fixture(scope="module")
@@ -170,16 +133,3 @@ def test_a_second_conversion_leaves_the_first_alone(workdir, capsys):
     files = ["--generator", str(workdir.parent / "generator.pth"), "--encoder", str(workdir.parent / "encoder.pth")]
     assert convert.main(["idinvert", *files, "--out", str(workdir)]) == 1
     assert "holds networks already" in capsys.readouterr().err
-
-
-def test_an_editor_trains_on_converted_networks(workdir, tmp_path, capsys):
-    flags = ["--synthetic", "24", "--name", "faces", "--data_dir", str(tmp_path / "data"), "--resolution", str(RESOLUTION)]
-    assert prepare.main([*flags, "--test_fraction", "0.34"]) == 0
-    run = ["--config", "tiny", "--data_dir", str(tmp_path / "data"), "--dataset", "faces", "--inverter", str(workdir)]
-    assert train_command.main(["editor", *run, "--workdir", str(tmp_path / "editor")]) == 1
-    assert f"{workdir} holds no StyleGAN discriminator" in capsys.readouterr().err
-    run += ["--workdir", str(tmp_path / "editor"), "perceptual.network=none", "run.total_images=8"]
-    assert train_command.main(["editor", *run]) == 0
-    editor = Editor.load(tmp_path / "editor")
-    images, keypoints, _ = load_split(tmp_path / "data", "faces", "test")
-    assert editor.edit(images, keypoints).shape == images.shape

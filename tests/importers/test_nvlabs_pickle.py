@@ -146,7 +146,7 @@ def test_other_contents_are_refused(tmp_path, content, message):
 def test_other_files_are_refused(tmp_path):
     path = write(tmp_path / "net.pkl", as_tuple(random_networks()))
     whole = path.read_bytes()
-    for content in (whole[: len(whole) // 2], whole[:-1], b"", b"<!DOCTYPE html>", np.random.default_rng(0).bytes(1000)):
+    for content in (whole[: len(whole) // 2], whole[:-1], np.random.default_rng(0).bytes(1000)):
         path.write_bytes(content)
         with pytest.raises(WeightsError, match="net.pkl: not a readable pickle"):
             read_networks(path)

@@ -1,0 +1,170 @@
+"""From other projects' files to an edited photograph: convert, generate, invert, train on top, evaluate, personalise, edit."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.idinvert import drawn_state, small_encoder, small_generator
+from helpers.pyramid_files import encoder_state, write
+from helpers.stylegan2 import ada_content, write_pickle
+from helpers.stylegan2_files import rosinality, states, tensors
+from PIL import Image
+
+from jaxgan import Editor
+from jaxgan.commands import convert, edit, evaluate, export, prepare, train
+from jaxgan.configs import PerceptualConfig
+from jaxgan.data.detection import load_detector, search
+from jaxgan.data.framing import FRAMINGS, FFHQFraming, framed
+from jaxgan.data.images import read_image
+from jaxgan.data.records import dataset_info, load_split
+from jaxgan.errors import InputError
+from jaxgan.importers.subjects import framing_of
+
+torch = pytest.importorskip("torch")
+SIDE = 16
+SOURCE = Path(__file__).parents[2] / "docs" / "examples" / "source.jpg"
+SHORT = ["run.batch_size=4", "run.total_images=8", "run.tick_images=4", "run.sample_images=8", "run.checkpoint_images=8"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The folder of a dataset of procedural portraits."""
+    folder = tmp_path_factory.mktemp("data")
+    flags = ["--synthetic", "12", "--name", "faces", "--data_dir", str(folder), "--resolution", str(SIDE)]
+    assert prepare.main([*flags, "--test_fraction", "0.34"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photograph(tmp_path_factory):
+    """A portrait whose head is rolled by 20 degrees."""
+    path = tmp_path_factory.mktemp("photo") / "me.png"
+    Image.fromarray(read_image(SOURCE)).rotate(-20, Image.Resampling.BICUBIC, fillcolor=(90, 90, 90)).save(path)
+    return path
+
+
+def converted(kind, folder):
+    """The folder of converted networks, from a file as their project writes it."""
+    if kind == "idinvert":
+        for part, state in (("generator", small_generator()), ("encoder", small_encoder())):
+            torch.save(tensors(drawn_state(state)), folder / f"{part}.pth")
+        files = ["--generator", str(folder / "generator.pth"), "--encoder", str(folder / "encoder.pth")]
+    elif kind in ("e4e", "psp"):
+        files = ["--weights", str(write(folder / "net.pt", encoder_state()))]
+    elif kind == "ada":
+        files = ["--weights", str(write_pickle(folder / "ffhq.pkl", ada_content(*states())))]
+    else:
+        g, d = (tensors(state) for state in rosinality(*states()))
+        torch.save({"g_ema": g, "d": d, "latent_avg": torch.from_numpy(states()[0]["mapping.w_avg"])}, folder / "ffhq.pt")
+        files = ["--weights", str(folder / "ffhq.pt")]
+    command = {"ada": "stylegan2", "rosinality": "stylegan2"}.get(kind, kind)
+    assert convert.main([command, *files, "--out", str(folder / "net")]) == 0
+    return folder / "net"
+
+
+def run(stage, previous, out, data, *fields):
+    """Two steps of a training on top of a folder, by a command of a user."""
+    flags = ["--config", "tiny", "--data_dir", str(data), "--dataset", "faces", "--workdir", str(out)]
+    earlier = {"inverter": "stylegan", "editor": "inverter"}[stage]
+    assert train.main([stage, *flags, f"--{earlier}", str(previous), *SHORT, *fields]) == 0
+    return out
+
+
+def edited(folder, photograph, tmp_path, data):
+    """The chain from an editor's folder on."""
+    editor = Editor.load(folder)
+    assert isinstance(editor.framing, FFHQFraming) and editor.resolution == SIDE
+    picture = read_image(photograph)
+    opened = editor.open_photo(photograph)
+    assert any("tilted" in remark for remark in opened.remarks)
+    middles = [opened.own[part].mean(axis=0) for part in (slice(36, 42), slice(42, 48))]
+    assert abs(middles[0][1] - middles[1][1]) < 0.05 * SIDE  # eyes are level in the networks' portrait
+    for controls in ({"yaw": 15}, {"roll": 12}):
+        made = editor.edit_photo(photograph, controls)
+        changed = (made != picture).any(axis=-1)
+        assert made.shape == picture.shape and changed.any() and not changed[0].any()
+    flags = ["--workdir", str(folder), "--source", str(photograph), "--set", "smile=0.5"]
+    assert edit.main([*flags, "--out", str(tmp_path / "edited")]) == 0
+    assert edit.main([*flags, "--crop", "--out", str(tmp_path / "crops")]) == 0
+    assert read_image(tmp_path / "crops" / "me.png").shape == (SIDE, SIDE, 3)
+    flags = ["--workdir", str(folder), "--data_dir", str(data), "--dataset", "faces", "--metrics", "nme,latents,reconstruction"]
+    assert evaluate.main([*flags, "--out", str(tmp_path / "eval")]) == 0
+    assert export.main(["--workdir", str(folder), "--out", str(tmp_path / "small"), "--half"]) == 0
+    assert isinstance(Editor.load(tmp_path / "small").framing, FFHQFraming)
+
+
+@pytest.mark.parametrize("kind", ["e4e", "idinvert"])
+def test_an_encoder_and_its_generator_become_an_editor(kind, data, photograph, tmp_path, capsys):
+    folder = converted(kind, tmp_path)
+    assert "cropped as FFHQ's" in capsys.readouterr().out
+    editor = Editor.load(folder)
+    images, _, _ = load_split(data, "faces", "test")
+    assert editor.generate([0, 1]).shape == (2, SIDE, SIDE, 3)
+    assert np.abs(editor.render(editor.invert(images[:1])).astype(int) - editor.render(editor.invert(images[1:2]))).max() > 5
+    person = Editor.load(folder, perceptual=PerceptualConfig(network="none")).personalise(images[:1], steps=2, share=1)
+    assert isinstance(person.framing, FFHQFraming)
+    with pytest.raises(InputError, match="holds no encoder"):
+        editor.edit_photo(photograph, {"yaw": 15})
+    trained = run("editor", folder, tmp_path / "editor", data, "perceptual.network=none")
+    assert "dataset faces: the generator knows faces cropped as FFHQ's" in capsys.readouterr().err
+    edited(trained, photograph, tmp_path, data)
+
+
+def test_generators_of_both_projects_take_an_inverter(data, tmp_path):
+    for kind in ("ada", "rosinality"):
+        (tmp_path / kind).mkdir()
+    folders = [converted(kind, tmp_path / kind) for kind in ("ada", "rosinality")]
+    images = [Editor.load(folder).generate([0]) for folder in folders]
+    np.testing.assert_array_equal(*images)
+    flags = ["--workdir", str(folders[0]), "--data_dir", str(data), "--dataset", "faces", "--metrics", "fd_dlib"]
+    assert evaluate.main([*flags, "--out", str(tmp_path / "eval")]) == 0
+    trained = run("inverter", folders[0], tmp_path / "inverter", data)
+    editor = Editor.load(trained)
+    portraits, _, _ = load_split(data, "faces", "test")
+    assert isinstance(editor.framing, FFHQFraming)
+    assert editor.personalise(portraits[:1], steps=2).invert(portraits).shape == (len(portraits), 6, 5)
+
+
+def test_photographs_are_refused_where_no_faces_are_drawn(data, tmp_path, capsys):
+    path = write_pickle(tmp_path / "afhqcat.pkl", ada_content(*states()))
+    assert convert.main(["stylegan2", "--weights", str(path), "--out", str(tmp_path / "net")]) == 0
+    editor = Editor.load(tmp_path / "net")
+    assert editor.generate([0]).shape == (1, SIDE, SIDE, 3)
+    for call in (editor.open_photo, lambda path: editor.edit_photo(path, {"yaw": 5})):
+        with pytest.raises(InputError, match=r"draw no people's faces .generator.framing=faceless"):
+            call(SOURCE)
+    assert (
+        edit.main(["--workdir", str(tmp_path / "net"), "--source", str(SOURCE), "--set", "yaw=5", "--out", str(tmp_path / "x")])
+        == 1
+    )
+    assert "draw no people's faces" in capsys.readouterr().err
+
+
+def test_a_dataset_framed_as_ffhq(photograph, tmp_path, capsys):
+    """What `prepare` crops is what an editor crops from the same photograph."""
+    flags = ["--images", str(photograph.parent), "--name", "faces", "--data_dir", str(tmp_path), "--resolution", "64"]
+    assert prepare.main([*flags, "--framing", "ffhq", "--test_fraction", "0"]) == 0
+    images, keypoints, _ = load_split(tmp_path, "faces", "train")
+    assert dataset_info(tmp_path, "faces").framing == "ffhq"
+    np.testing.assert_allclose(FRAMINGS["ffhq"].place(keypoints, 64), keypoints, atol=1e-3)
+    found = search(load_detector("dlib"), read_image(photograph))[0].keypoints
+    crop = framed(*Image.open(photograph).size, found, FRAMINGS["ffhq"])
+    np.testing.assert_array_equal(crop.apply(read_image(photograph), 64), images[0])
+    assert prepare.main(["--synthetic", "2", *flags[2:], "--framing", "ffhq", "--overwrite"]) == 1
+    assert "--framing crops photographs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "framing"),
+    [
+        ("ffhq-res256-mirror-paper256-noaug.pkl", "ffhq"),
+        ("stylegan2-metfaces", "ffhq"),
+        ("CelebA-HQ.pt", "ffhq"),
+        ("stylegan2-afhqwild.pkl", "faceless"),
+        ("e4e_cars_encode.pt", "faceless"),
+        ("cartoons.pt", "otherwise"),
+        ("cats/net.pkl", "otherwise"),
+    ],
+)
+def test_names_of_files_tell_how_images_were_cropped(file, framing):
+    assert framing_of(file, "otherwise") == framing
