@@ -18,6 +18,7 @@ from jaxgan.errors import InputError
 # degrees; portraits of datasets whose mean face is all that is known are rolled by less (99% of UTKFace by 7, of CelebA by 6),
 # so heads that are rolled by more are levelled by what is beyond it
 MAX_ROLL = 10.0
+MISPLACED = 0.03  # of the side; a detector that looks again at an aligned portrait is off by a third of that
 
 
 class Framing(abc.ABC):
@@ -205,8 +206,12 @@ def reframe(
 def is_framed(keypoints: np.ndarray, resolution: int, framing: Framing) -> bool:
     """Whether the faces of portraits with keypoints [N, 68, 2] lie, on average, about as the framing has them.
 
-    That is within a tenth of the side of the place and a quarter of the size; or, of a single portrait, within twice that.
+    That is within a tenth of the side of the place and a quarter of the size; or, of a single portrait, within twice that. Of
+    several that were aligned one by one, landmarks are within MISPLACED of where the alignment has them, too.
     """
+    if isinstance(framing, FFHQFraming) and len(keypoints) > 1:
+        if np.abs(framing.place(keypoints, 1) - keypoints / resolution).mean() > MISPLACED:
+            return False
     found, known = measure_framing(keypoints, resolution), framing.mean
     loose = 2.0 if len(keypoints) == 1 else 1.0
     away = max(abs(found.x - known.x), abs(found.y - known.y))

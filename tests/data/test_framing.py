@@ -215,6 +215,8 @@ def test_the_mean_face_lies_as_in_ffhq():
     right, left = points[36:42].mean(axis=0), points[42:48].mean(axis=0)
     assert right[1] == pytest.approx(left[1], abs=0.1) and 0.44 < right[1] / 256 < 0.5
     assert 0.2 < (left - right)[0] / 256 <= 0.25 and (left + right)[0] / 2 == pytest.approx(128, abs=0.1)
+    assert is_framed(np.stack([points, points + 3]), 256, FFHQ)
+    assert not is_framed(np.stack([rolled(points, 15), rolled(points, -15)]), 256, FFHQ)  # right on average alone
     assert is_framed(points[None], 256, FFHQ) and not is_framed(np.stack([face(128, 128, 85)] * 2), 256, FFHQ)
 
 

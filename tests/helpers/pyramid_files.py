@@ -6,7 +6,7 @@ from helpers.stylegan2_files import LATENT, rosinality, states, tensors
 WIDTH, LAYERS = 2, 6
 
 
-def encoder_state():
+def encoder_state(units=(3, 4, 14, 3)):
     """An encoder's tensors, drawn at random, by the names that pSp and e4e share."""
     rng, state = np.random.default_rng(0), {}
 
@@ -25,7 +25,7 @@ def encoder_state():
     conv("input_layer.0", 3, WIDTH)
     norm("input_layer.1", WIDTH)
     vector("input_layer.2.weight", WIDTH)
-    widths = [WIDTH << level for level, count in enumerate((3, 4, 14, 3)) for _ in range(count)]
+    widths = [WIDTH << level for level, count in enumerate(units) for _ in range(count)]
     for number, (inputs, outputs) in enumerate(zip([WIDTH, *widths], widths, strict=False)):
         if inputs != outputs:
             conv(f"body.{number}.shortcut_layer.0", inputs, outputs, 1)
