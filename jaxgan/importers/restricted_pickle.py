@@ -9,6 +9,7 @@ import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -104,6 +105,21 @@ for _core in ("numpy.core", "numpy._core"):  # before and since NumPy 2
     _STAND_INS[f"{_core}.numeric", "_frombuffer"] = _array_of_buffer
 
 
+class _Sealed:
+    """A function that a pickle may call, and not change: pickles can set attributes of whatever they have named."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable):
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise RefusedError(f"refused: it changes {self._function.__name__.strip('_')}; nothing of it was run")
+
+
 class Unpickler(pickle.Unpickler):
     """The pickle machine with nothing to call but arrays, containers and a reader's own stand-ins."""
 
@@ -114,7 +130,8 @@ class Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Callable:
         if (module, name) in self._stand_ins:
-            return self._stand_ins[module, name]
+            found = self._stand_ins[module, name]
+            return _Sealed(found) if isinstance(found, FunctionType) else found  # the classes here have a __setstate__
         if module in self._hints:
             raise RefusedError(self._hints[module])
         raise RefusedError(f"refused: it asks for {module}.{name}, which networks do not need; nothing of it was run")

@@ -62,7 +62,7 @@ def check_filter(path: str | Path, name: str, value: np.ndarray, gain: float = 1
 def _generator(published: Published, path: str | Path) -> tuple[GeneratorConfig, dict, np.ndarray | None]:
     """Configuration, {"params", "noise"} and w_avg [L, latent], or None."""
     tensors = _without_filters(published.generator, path)
-    resolution = _resolution(published.generator, r"synthesis\.", path)
+    resolution = _resolution(published.generator, "synthesis.", path)
     fmap_base, fmap_max = _widths(tensors, "synthesis.b{}.conv1.bias", resolution)
     latent = tensors.shape("mapping.fc0.weight", 2)[1]
     config = GeneratorConfig(
@@ -184,10 +184,10 @@ def _architecture(tensors: Tensors, residual: str, skip: str) -> str:
 
 def _resolution(state: State, prefix: str, path: str | Path) -> int:
     """The largest side in names such as "synthesis.b256.conv1.weight"."""
-    found = [re.match(rf"{prefix}b(\d{{1,4}})\.", name) for name in state]
+    found = [re.match(rf"{re.escape(prefix)}b(\d{{1,4}})\.", name) for name in state]
     resolution = max((int(match[1]) for match in found if match), default=0)
     if not 8 <= resolution <= 4096 or resolution & (resolution - 1):
-        raise WeightsError(f"{path}: holds no StyleGAN2 network: no tensor is named like {prefix.replace(chr(92), '')}b128.")
+        raise WeightsError(f"{path}: holds no StyleGAN2 network: no tensor's name begins like {prefix}b128")
     return resolution
 
 

@@ -24,7 +24,8 @@ from jaxgan.models import pyramid as models_pyramid
 
 torch = pytest.importorskip("torch")
 SIDE = 16
-SOURCE = Path(__file__).parents[2] / "docs" / "examples" / "source.jpg"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+SOURCE = EXAMPLES / "source.jpg"
 SHORT = ["run.batch_size=4", "run.total_images=8", "run.tick_images=4", "run.checkpoint_images=8", "r1_interval=1"]
 UNITS = (1, 1, 1, 1)  # of the encoders' trunks, which otherwise take a minute to compile
 
@@ -37,18 +38,24 @@ def short_trunks(monkeypatch):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """The folder of a dataset of procedural portraits."""
+    """The folder of a dataset framed as FFHQ, of two portraits, each at several sizes."""
     folder = tmp_path_factory.mktemp("data")
-    flags = ["--synthetic", "12", "--name", "faces", "--data_dir", str(folder), "--resolution", str(SIDE)]
-    assert prepare.main([*flags, "--test_fraction", "0.34"]) == 0
+    (folder / "images").mkdir()
+    for name in ("source", "target"):
+        picture = Image.fromarray(read_image(EXAMPLES / f"{name}.jpg"))
+        for side in range(200, 260, 10):
+            picture.resize((side, side)).save(folder / "images" / f"{name}{side}.png")
+    flags = ["--images", str(folder / "images"), "--name", "faces", "--data_dir", str(folder), "--resolution", str(SIDE)]
+    assert prepare.main([*flags, "--framing", "ffhq", "--test_fraction", "0.4"]) == 0
     return folder
 
 
 @pytest.fixture(scope="module")
 def photograph(tmp_path_factory):
-    """A portrait whose head is rolled by 20 degrees."""
-    path = tmp_path_factory.mktemp("photo") / "me.png"
-    Image.fromarray(read_image(SOURCE)).rotate(-20, Image.Resampling.BICUBIC, fillcolor=(90, 90, 90)).save(path)
+    """A portrait whose head is rolled by 20 degrees, in a larger picture."""
+    path, picture = tmp_path_factory.mktemp("photo") / "me.png", Image.new("RGB", (700, 640), (90, 90, 90))
+    picture.paste(Image.fromarray(read_image(SOURCE)).rotate(-20, Image.Resampling.BICUBIC, fillcolor=(90, 90, 90)), (220, 190))
+    picture.save(path)
     return path
 
 
@@ -79,27 +86,11 @@ def run(stage, previous, out, data, *fields):
     return out
 
 
-def edited(folder, photograph, tmp_path, data):
-    """The chain from an editor's folder on."""
-    editor = Editor.load(folder)
-    assert isinstance(editor.framing, FFHQFraming) and editor.resolution == SIDE
-    picture = read_image(photograph)
-    opened = editor.open_photo(photograph)
-    assert any("tilted" in remark for remark in opened.remarks)
-    middles = [opened.own[part].mean(axis=0) for part in (slice(36, 42), slice(42, 48))]
-    assert abs(middles[0][1] - middles[1][1]) < 0.05 * SIDE  # eyes are level in the networks' portrait
-    for controls in ({"yaw": 15}, {"roll": 12}):
-        made = editor.edit_photo(photograph, controls)
-        changed = (made != picture).any(axis=-1)
-        assert made.shape == picture.shape and changed.any() and not changed[0].any()
-    flags = ["--workdir", str(folder), "--source", str(photograph), "--set", "smile=0.5"]
-    assert edit.main([*flags, "--out", str(tmp_path / "edited")]) == 0
-    assert edit.main([*flags, "--crop", "--out", str(tmp_path / "crops")]) == 0
-    assert read_image(tmp_path / "crops" / "me.png").shape == (SIDE, SIDE, 3)
+def evaluated(folder, data, out):
+    """Whether the evaluation of a folder succeeds, and does not crop the dataset anew."""
     flags = ["--workdir", str(folder), "--data_dir", str(data), "--dataset", "faces", "--metrics", "nme,latents,reconstruction"]
-    assert evaluate.main([*flags, "--out", str(tmp_path / "eval")]) == 0
-    assert export.main(["--workdir", str(folder), "--out", str(tmp_path / "small"), "--half"]) == 0
-    assert isinstance(Editor.load(tmp_path / "small").framing, FFHQFraming)
+    assert evaluate.main([*flags, "--num", "2", "--out", str(out)]) == 0
+    return "cropped as these" not in (out / "table.md").read_text()
 
 
 @pytest.mark.parametrize("kind", ["e4e", "idinvert"])
@@ -118,8 +109,25 @@ def test_an_encoder_and_its_generator_become_an_editor(kind, data, photograph, t
     with pytest.raises(InputError, match="holds no encoder"):
         editor.edit_photo(photograph, {"yaw": 15})
     trained = run("editor", folder, tmp_path / "editor", data, "perceptual.network=none")
-    assert "dataset faces: the generator knows faces cropped as FFHQ's" in capsys.readouterr().err
-    edited(trained, photograph, tmp_path, data)
+    assert "prepare them with --framing ffhq" not in capsys.readouterr().err
+    editor, picture = Editor.load(trained), read_image(photograph)
+    opened = editor.open_photo(photograph)
+    assert any("tilted" in remark for remark in opened.remarks)
+    right, left = (opened.own[part].mean(axis=0) for part in (slice(36, 42), slice(42, 48)))
+    assert abs(right[1] - left[1]) < 0.05 * SIDE  # eyes are level in the networks' portrait
+    for controls in ({"yaw": 15}, {"roll": 12}):
+        made, _ = opened.edit_to(editor.as_target(controls))
+        changed = (made != picture).any(axis=-1)
+        assert made.shape == picture.shape and changed.any() and not changed[:40].any()
+    if kind == "idinvert":
+        assert evaluated(trained, data, tmp_path / "eval")
+        return
+    flags = ["--workdir", str(trained), "--source", str(photograph), "--set", "smile=0.5", "--out", str(tmp_path / "edited")]
+    assert edit.main(flags) == 0 and (read_image(tmp_path / "edited" / "me.png") != picture).any()
+    assert edit.main([*flags[:-1], str(tmp_path / "crops"), "--crop"]) == 0
+    assert read_image(tmp_path / "crops" / "me.png").shape == (SIDE, SIDE, 3)
+    assert export.main(["--workdir", str(trained), "--out", str(tmp_path / "small"), "--half"]) == 0
+    assert isinstance(Editor.load(tmp_path / "small").framing, FFHQFraming)
 
 
 def test_generators_of_both_projects_take_an_inverter(data, tmp_path):
@@ -128,8 +136,6 @@ def test_generators_of_both_projects_take_an_inverter(data, tmp_path):
     folders = [converted(kind, tmp_path / kind) for kind in ("ada", "rosinality")]
     images = [Editor.load(folder).generate([0]) for folder in folders]
     np.testing.assert_array_equal(*images)
-    flags = ["--workdir", str(folders[0]), "--data_dir", str(data), "--dataset", "faces", "--metrics", "fd_dlib"]
-    assert evaluate.main([*flags, "--out", str(tmp_path / "eval")]) == 0
     trained = run("inverter", folders[0], tmp_path / "inverter", data)
     editor = Editor.load(trained)
     portraits, _, _ = load_split(data, "faces", "test")
@@ -160,7 +166,7 @@ def test_a_dataset_framed_as_ffhq(photograph, tmp_path, capsys):
     assert dataset_info(tmp_path, "faces").framing == "ffhq"
     np.testing.assert_allclose(FRAMINGS["ffhq"].place(keypoints, 64), keypoints, atol=1e-3)
     found = search(load_detector("dlib"), read_image(photograph))[0].keypoints
-    crop = framed(*Image.open(photograph).size, found, FRAMINGS["ffhq"])
+    crop = framed(700, 640, found, FRAMINGS["ffhq"])
     np.testing.assert_array_equal(crop.apply(read_image(photograph), 64), images[0])
     assert prepare.main(["--synthetic", "2", *flags[2:], "--framing", "ffhq", "--overwrite"]) == 1
     assert "--framing crops photographs" in capsys.readouterr().err

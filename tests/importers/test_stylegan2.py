@@ -16,7 +16,7 @@ from jaxgan.checkpoints.loading import load
 from jaxgan.commands import convert as command
 from jaxgan.configs import validate
 from jaxgan.errors import WeightsError
-from jaxgan.importers import registry
+from jaxgan.importers import persistence_pickle, registry
 from jaxgan.importers.stylegan2_files import convert_stylegan2
 from jaxgan.models.families import make_generator
 from jaxgan.models.pipeline import to_uint8
@@ -216,6 +216,16 @@ def test_calls_are_refused(tmp_path, place):
         convert_stylegan2(path)
     assert "\n" not in str(caught.value)
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("state", [b"}X\x01\x00\x00\x00aK\x01s", b"N}X\x0c\x00\x00\x00__defaults__)s\x86"])
+def test_stand_ins_cannot_be_changed(tmp_path, state):
+    """A pickle that names a function and then sets its attributes, by dict or one by one."""
+    path = tmp_path / "bad.pkl"
+    path.write_bytes(b"\x80\x02ctorch._utils\n_rebuild_parameter\n" + state + b"b.")
+    with pytest.raises(WeightsError, match=r"bad.pkl: refused: it changes parameter"):
+        convert_stylegan2(path)
+    assert not vars(persistence_pickle._parameter) and persistence_pickle._parameter.__defaults__ is None
 
 
 def test_a_tensor_larger_than_its_storage_is_refused(tmp_path):
