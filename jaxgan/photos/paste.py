@@ -15,10 +15,11 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from jaxgan.data.crops import Crop
 from jaxgan.data.landmarks import LEFT_BROW, LEFT_EYE, OUTER_LIPS, RIGHT_BROW, RIGHT_EYE
+from jaxgan.data.shape import place
 from jaxgan.photos.warp import Warp
 
 WORKING_SIDE = 320  # px, at most, of what comes from the generator and of the mask
-MARGIN = 0.5  # of a crop's side: by how much the part of the photograph that is warped reaches beyond it, for hair and neck
+REACH = 3.05  # spreads of the landmarks: how far the part that is warped reaches from a crop's centre, for hair and neck
 CHIN = 8  # number of its landmark
 CROWN, CROWN_SHARE = 0.75, 0.5  # height above the brows, of the distance from brows to chin; share of the motion
 FOREHEAD = 0.45  # the same for the end of the mask
@@ -48,7 +49,7 @@ def paste(photo: np.ndarray, keypoints: np.ndarray, wanted: np.ndarray, unedited
       unedited: the generator's picture of the face as it is.
       edited: the same of the face as it is to be.
     """
-    left, top, right, bottom = _region(photo.shape, unedited.crop, edited.crop)
+    left, top, right, bottom = _region(photo.shape, keypoints, unedited.crop, edited.crop)
     made = photo.copy()
     if right - left < 2 or bottom - top < 2:
         return made
@@ -88,10 +89,15 @@ def _crown(points: np.ndarray) -> np.ndarray:
     return brows + CROWN * (brows.mean(axis=0) - points[CHIN])
 
 
-def _region(shape: tuple[int, ...], *crops: Crop) -> tuple[int, int, int, int]:
-    """The box of a photograph that holds all crops: left, top, right, bottom."""
-    ends = np.array([-MARGIN, 1 + MARGIN])
-    corners = np.concatenate([crop.restore(np.array([(x, y) for x in ends for y in ends]), 1) for crop in crops])
+def _region(shape: tuple[int, ...], keypoints: np.ndarray, *crops: Crop) -> tuple[int, int, int, int]:
+    """The box of a photograph that holds all crops and what is around the face: left, top, right, bottom."""
+    reach = REACH * float(place(keypoints)[1])
+    corners = []
+    for crop in crops:  # FFHQ's hold more of the surroundings than others
+        share = max(0.5, reach / crop.side)
+        ends = (0.5 - share, 0.5 + share)
+        corners.append(crop.restore(np.array([(x, y) for x in ends for y in ends]), 1))
+    corners = np.concatenate(corners)
     low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
     left, top = np.maximum(low, 0).astype(int)
     right, bottom = np.minimum(high, [shape[1], shape[0]]).astype(int)

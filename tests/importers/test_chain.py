@@ -89,7 +89,7 @@ def run(stage, previous, out, data, *fields):
 def evaluated(folder, data, out):
     """Whether the evaluation of a folder succeeds, and does not crop the dataset anew."""
     flags = ["--workdir", str(folder), "--data_dir", str(data), "--dataset", "faces", "--metrics", "nme,latents,reconstruction"]
-    assert evaluate.main([*flags, "--num", "2", "--out", str(out)]) == 0
+    assert evaluate.main([*flags, "--num", "2", "--figure", "--out", str(out)]) == 0
     return "cropped as these" not in (out / "table.md").read_text()
 
 
