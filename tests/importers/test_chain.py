@@ -1,5 +1,6 @@
 """From other projects' files to an edited photograph: convert, generate, invert, train on top, evaluate, personalise, edit."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +22,24 @@ from jaxgan.errors import InputError
 from jaxgan.importers import pyramid as importers_pyramid
 from jaxgan.importers.subjects import framing_of
 from jaxgan.models import pyramid as models_pyramid
+from jaxgan.training.stages import STAGES
 
 torch = pytest.importorskip("torch")
 SIDE = 16
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SOURCE = EXAMPLES / "source.jpg"
-SHORT = ["run.batch_size=4", "run.total_images=8", "run.tick_images=4", "run.checkpoint_images=8", "r1_interval=1"]
+SHORT = ["run.batch_size=4", "run.total_images=8", "run.tick_images=4", "run.checkpoint_images=8", "r1_gamma=0"]
 UNITS = (1, 1, 1, 1)  # of the encoders' trunks, which otherwise take a minute to compile
 
 
 @pytest.fixture(autouse=True)
-def short_trunks(monkeypatch):
+def short(monkeypatch):
+    """No sample grids, and encoders of few units: compiling those takes most of the time, and tests/training has them."""
+    for name in ("inverter", "editor"):
+        without = dataclasses.replace(
+            STAGES[name], make_sampler=lambda *_: lambda *_: np.zeros((1, 1, SIDE, SIDE, 3), np.uint8)
+        )
+        monkeypatch.setitem(STAGES, name, without)
     for module in (models_pyramid, importers_pyramid):
         monkeypatch.setattr(module, "UNITS", UNITS)
 
@@ -136,11 +144,11 @@ def test_generators_of_both_projects_take_an_inverter(data, tmp_path):
     folders = [converted(kind, tmp_path / kind) for kind in ("ada", "rosinality")]
     images = [Editor.load(folder).generate([0]) for folder in folders]
     np.testing.assert_array_equal(*images)
-    trained = run("inverter", folders[0], tmp_path / "inverter", data)
+    trained = run("inverter", folders[0], tmp_path / "inverter", data, "perceptual.network=none")
     editor = Editor.load(trained)
     portraits, _, _ = load_split(data, "faces", "test")
     assert isinstance(editor.framing, FFHQFraming)
-    assert editor.personalise(portraits[:1], steps=2).invert(portraits[0]).shape == (1, 6, 5)
+    assert editor.personalise(portraits[:1], steps=2, identity_weight=0).invert(portraits[0]).shape == (1, 6, 5)
 
 
 def test_photographs_are_refused_where_no_faces_are_drawn(data, tmp_path, capsys):
