@@ -76,6 +76,7 @@ def convert_idinvert(generator: str, encoder: str, out: str, framing: str) -> No
 def convert_stylegan(pickle: str, out: str, framing: str) -> None:
     """Writes a StyleGAN from a pickle of NVlabs/stylegan."""
     write_networks(out, framing, *nvlabs.convert_stylegan(pickle))
+    print_terms(pickle, f"licence {WEIGHTS['stylegan-ffhq'].licence}")
 
 
 def convert_stylegan2(weights: str, out: str, framing: str) -> None:
@@ -91,9 +92,9 @@ def convert_pyramid(kind: str, weights: str, out: str, framing: str) -> None:
     print_terms(weights)
 
 
-def print_terms(path: str) -> None:
-    """Prints the licence of NVIDIA's weights, from which nearly all published StyleGAN2s descend."""
-    print(f"{path}: weights that NVIDIA trained, and networks made of them, keep the {NVIDIA}")
+def print_terms(path: str, licence: str = NVIDIA) -> None:
+    """Prints the licence of NVIDIA's weights, from which nearly all published StyleGANs descend."""
+    print(f"{path}: weights that NVIDIA trained, and networks made of them, keep the {licence}")
 
 
 def write_networks(out: str, framing: str, config: Config, networks: dict[str, Any]) -> None:
