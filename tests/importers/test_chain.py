@@ -110,10 +110,9 @@ def test_an_encoder_and_its_generator_become_an_editor(kind, data, photograph, t
     assert editor.generate([0]).shape == (1, SIDE, SIDE, 3)
     latents = np.concatenate([editor.invert(image) for image in images[:2]])
     assert np.abs(editor.render(latents[:1]).astype(int) - editor.render(latents[1:2])).max() > 5
-    person = Editor.load(folder, perceptual=PerceptualConfig(network="none")).personalise(
-        images[:1], steps=2, identity_weight=0
-    )
-    assert isinstance(person.framing, FFHQFraming)
+    if kind == "idinvert":  # e4e's generator is that of the test below
+        tunable = Editor.load(folder, perceptual=PerceptualConfig(network="none"))
+        assert isinstance(tunable.personalise(images[:1], steps=2, identity_weight=0).framing, FFHQFraming)
     with pytest.raises(InputError, match="holds no encoder"):
         editor.edit_photo(photograph, {"yaw": 15})
     trained = run("editor", folder, tmp_path / "editor", data, "perceptual.network=none")
@@ -132,8 +131,6 @@ def test_an_encoder_and_its_generator_become_an_editor(kind, data, photograph, t
         return
     flags = ["--workdir", str(trained), "--source", str(photograph), "--set", "smile=0.5", "--out", str(tmp_path / "edited")]
     assert edit.main(flags) == 0 and (read_image(tmp_path / "edited" / "me.png") != picture).any()
-    assert edit.main([*flags[:-1], str(tmp_path / "crops"), "--crop"]) == 0
-    assert read_image(tmp_path / "crops" / "me.png").shape == (SIDE, SIDE, 3)
     assert export.main(["--workdir", str(trained), "--out", str(tmp_path / "small"), "--half"]) == 0
     assert isinstance(Editor.load(tmp_path / "small").framing, FFHQFraming)
 
