@@ -8,6 +8,7 @@ import pytest
 
 from jaxgan.data.landmarks import MIRROR_INDEX
 from jaxgan.data.shape import MEAN_FACE, place
+from jaxgan.errors import InputError
 from jaxgan.faces import model
 from jaxgan.faces.controls import CONTROLS, fit
 from jaxgan.faces.fit import ANGLES, BATCH, BONES, EXPRESSION, Fit, fit_model, project
@@ -175,3 +176,8 @@ def test_emphasis_asks_for_more_of_what_is_allowed():
         with pytest.warns(UserWarning, match=f"smile={change} leaves the range that is known; moved to 1"):
             far = face.adjust(emphasise=True, smile=change)
     np.testing.assert_allclose(far, face.adjust(emphasise=True, smile=1.07), rtol=1e-3, atol=0.5)
+
+
+def test_landmarks_at_one_point_are_refused():
+    with pytest.raises(InputError, match="keypoints 1: all landmarks lie at one point"):
+        fit_model(np.stack([MEAN_FACE, 0 * MEAN_FACE]))
