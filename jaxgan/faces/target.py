@@ -58,12 +58,12 @@ def parse_controls(assignments: Collection[str]) -> dict[str, float]:
     """
     changes = {}
     for assignment in assignments:
-        name, _, text = assignment.partition("=")
+        name, equals, text = assignment.partition("=")
         try:
             value = float(text)
         except ValueError:
             value = np.nan
-        if name not in CONTROLS:
+        if name not in CONTROLS or not equals:
             raise InputError(f"--set {assignment}: must be NAME=NUMBER, with a name of {', '.join(CONTROLS)}")
         if not np.isfinite(value):
             raise InputError(f"--set {assignment}: {text!r} is no finite number")

@@ -4,9 +4,6 @@ import importlib
 
 import pytest
 
-from jaxgan.errors import InputError
-from jaxgan.faces.target import parse_controls
-
 PREPARE = "--images x --name n --data_dir d --resolution 8"
 PACK = "--data_dir d --dataset n --out o"
 EVALUATE = "--workdir w --data_dir d --dataset n"
@@ -38,17 +35,3 @@ def test_numbers_out_of_range_are_refused_by_name(command, line, flag, capsys):
         importlib.import_module(f"jaxgan.commands.{command}").main(line.split())
     assert raised.value.code == 2
     assert f"argument --{flag}: must be a" in capsys.readouterr().err.splitlines()[-1]
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (["foo=1"], "--set foo=1: must be NAME=NUMBER, with a name of yaw"),
-        (["yaw"], "--set yaw: '' is no finite number"),
-        (["yaw=nan"], "'nan' is no finite number"),
-        (["yaw=1", "yaw=2"], "--set yaw=2: yaw is given twice"),
-    ],
-)
-def test_controls_of_another_form_are_refused(given, message):
-    with pytest.raises(InputError, match=message):
-        parse_controls(given)
