@@ -44,7 +44,7 @@ def main() -> None:
         lap()
         made, _ = opened.edit_to(change)
         lap()
-        opened.edit_to(change, paste_back=False)
+        opened.edit_to(change, paste=False)
         lap()
         encode(made)
         lap()

@@ -9,8 +9,9 @@ import numpy as np
 from jaxgan import checkpoints
 from jaxgan.checkpoints import export
 from jaxgan.configs import Config, PerceptualConfig
-from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_seeds
+from jaxgan.data.arrays import as_box, as_count, as_keypoints, as_latents, as_number, as_portraits, as_real, as_seeds
 from jaxgan.data.framing import Framing, MeanFraming, framed
+from jaxgan.data.landmarks import NUM_LANDMARKS
 from jaxgan.data.shape import check_face
 from jaxgan.engine import Engine
 from jaxgan.errors import InputError
@@ -212,6 +213,9 @@ class Editor(PhotoEditing, PersonEditing):
         Retargeted and adjusted landmarks need it, since a face that opens its mouth or turns takes another place. Without a
         known framing they stay as they are.
         """
+        keypoints = as_real(keypoints, "keypoints")
+        if keypoints.shape[-2:] != (NUM_LANDMARKS, 2):
+            raise InputError(f"keypoints must be [..., {NUM_LANDMARKS}, 2], got {list(keypoints.shape)}")
         return self.framing.place(keypoints, self.resolution) if self.framing else keypoints
 
     def find_landmarks(self, images: np.ndarray | Sequence[np.ndarray], near: np.ndarray) -> np.ndarray:

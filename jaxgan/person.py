@@ -65,10 +65,9 @@ class PersonEditing:
         weight, share = as_number(identity_weight, "identity_weight"), as_number(share, "share")
         if len(prepared) > 1 and self.framing:
             if others := strangers(self.describe(prepared)):
-                raise InputError(
-                    f"personalise needs pictures of one person; image{'s' if len(others) > 1 else ''} "
-                    f"{', '.join(map(str, others))} of {len(prepared)} (from 0) look like somebody else than most"
-                )
+                named = f"image{'s' if len(others) > 1 else ''} {', '.join(map(str, others))} of {len(prepared)} (from 0)"
+                verb = "look" if len(others) > 1 else "looks"
+                raise InputError(f"personalise needs pictures of one person; {named} {verb} like somebody else than the others")
         return self._tuned(prepared, self._latents(prepared, None, 0), steps, rate, weight, share, progress)
 
     def _tuned(

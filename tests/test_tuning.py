@@ -109,7 +109,7 @@ def test_the_identity_term_brings_descriptors_together():
     editor = Editor.pretrained()
     portraits = editor.generate([5], truncation=1.0)
     other = Editor.pretrained().generate([6], truncation=1.0)
-    with pytest.raises(ValueError, match=r"pictures of one person; image 1 of 2 \(from 0\) look like somebody else"):
+    with pytest.raises(ValueError, match=r"pictures of one person; image 1 of 2 \(from 0\) looks like somebody else"):
         editor.personalise(np.concatenate([portraits, other]))
     noisy = np.clip(portraits.astype(int) + np.random.default_rng(0).integers(-40, 40, portraits.shape), 0, 255).astype(
         np.uint8

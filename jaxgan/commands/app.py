@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.port > 65535:
         raise InputError(f"--port {args.port}: ports go up to 65535")
     if any(importlib.util.find_spec(name) is None for name in NEEDED):
-        raise InputError("jaxgan app needs `pip install jaxgan[app]`")
+        raise InputError('this needs `pip install "jaxgan[app]"`')
     from jaxgan.app.server import Server, is_open, listen, make_app, url_of
     from jaxgan.app.warmup import warm_up
 

@@ -31,7 +31,7 @@ SHARES = (0.03, 0.47, 0.23, 0.21, 0.06)
 @command("demo")
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the demo; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="jaxgan demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="jaxgan demo", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for everything it makes")
     parser.add_argument("--config", default="demo", help="preset of the training runs (default: demo)")
     args = parser.parse_args(argv)

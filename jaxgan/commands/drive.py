@@ -55,12 +55,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status."""
     args = parse_args(argv)
     check_output(args.out)
+    if args.out.resolve() in {each.resolve() for each in (args.source, args.driver) if each}:
+        raise InputError(f"{args.out} is an input and would be overwritten: choose another --out")
     if args.out.exists() and not args.overwrite:
         raise InputError(f"{args.out} is already there: choose another --out, or --overwrite")
     if args.set and (args.absolute or args.reference is not None or args.face is not None):
         raise InputError("--reference, --absolute and --face go with --driver")
     controls = parse_controls(args.set or ())
     clip = Clip(args.driver or args.source)
+    if args.reference is not None and clip.count and args.reference >= clip.count:
+        raise InputError(f"--reference {args.reference}: the clip has frames 0 to {clip.count - 1}")
     pixels = None if args.set else on_white(read_image(args.source))
     keep_compiled()
     editor = Editor.load(args.workdir)
@@ -75,9 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         editor = personal_editor(editor, clip, found) if args.personal else editor
         made = changed(editor, clip, found, Target(controls=controls))
-    _remark(clip.path, _lost(found))
+    _remark(clip.path, _remarks(args, found))
     _write(args, clip, found, made)
-    print(f"{len(found.found)} frames into {args.out}")
+    print(f"{len(found.found)} frame{'s' if len(found.found) > 1 else ''} into {args.out}")
     return 0
 
 
@@ -87,10 +91,17 @@ def _reduced(pixels: np.ndarray) -> np.ndarray:
     return resample(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
-def _lost(found: Track) -> list[str]:
-    lost, scenes = int((~found.found).sum()), int(found.shots.max()) + 1
-    remarks = [f"no face found in {lost} of {len(found.found)} frames; held as it was before"] if lost else []
-    return remarks + ([f"{scenes} scenes, each with a reference of its own"] if scenes > 1 else [])
+def _remarks(args: argparse.Namespace, found: Track) -> list[str]:
+    lost, count, scenes = int((~found.found).sum()), len(found.found), int(found.shots.max()) + 1
+    remarks = []
+    if lost:
+        what = "held as it was before" if args.driver else "these stay as they are"
+        remarks.append(f"no face found in {lost} of {count} frames; {what}")
+    if scenes > 1 and args.driver and args.reference is None and not args.absolute:
+        remarks.append(f"{scenes} scenes, each with a reference of its own")
+    if count == 1:
+        remarks.append("a still picture; `jaxgan edit` edits these")
+    return remarks
 
 
 def _remark(path: Path, remarks: Sequence[str]) -> None:

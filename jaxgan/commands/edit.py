@@ -11,9 +11,8 @@ known, as it is of the editor that comes with the package; otherwise each pictur
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -22,28 +21,20 @@ from tqdm import tqdm
 from jaxgan.checkpoints import DEFAULT, shipped
 from jaxgan.commands.flags import finite, whole
 from jaxgan.commands.main import command
+from jaxgan.commands.portraits import Portrait, Remark, check_outputs, list_portraits
 from jaxgan.commands.targets import Find, align, target_keypoints
 from jaxgan.configs import PerceptualConfig
 from jaxgan.data.detection import DEFAULT_DETECTOR, DETECTORS, Face, load_detector, search
-from jaxgan.data.images import decode_image, one_line, read_file
+from jaxgan.data.images import decode_image, one_line
 from jaxgan.data.shape import check_face
-from jaxgan.data.sources import describe_ignored, open_source
 from jaxgan.editor import Editor
-from jaxgan.errors import DetectorError, InputError, SourceError
+from jaxgan.errors import DetectorError, InputError
 from jaxgan.faces.retarget import PARTS
 from jaxgan.faces.target import Target, parse_controls, read_keypoints
 from jaxgan.photos.writing import FORMATS, encode
 from jaxgan.runtime import atomic_write, keep_compiled, make_folder
 
 BATCH = 16  # portraits held in memory and edited at once
-
-
-class Portrait(NamedTuple):
-    """One source portrait: its name in messages, the file to write and the way to its bytes."""
-
-    name: str
-    output: Path
-    read: Callable[[], bytes]
 
 
 class How(NamedTuple):
@@ -57,44 +48,6 @@ class How(NamedTuple):
     detector: str = DEFAULT_DETECTOR
     format: str = "png"
     mark: bool = True
-
-
-class Remark(NamedTuple):
-    """What the user should know of a source: why it gave no edit, or what was done to it."""
-
-    name: str
-    text: str
-    failed: bool = True
-
-
-def list_portraits(sources: Sequence[str | Path], out: Path, ending: str = ".png") -> tuple[list[Portrait], list[Remark]]:
-    """Portraits of files, folders (subfolders included) and ZIP archives, and what is to be said of these.
-
-    Outputs are named after their sources, "a.jpg" -> "a.png"; of equal names the later ones are numbered, "a-2.png".
-    """
-    found: list[tuple[str, str, Callable[[], bytes]]] = []
-    remarks = []
-    for path in map(Path, sources):
-        if path.is_dir() or path.suffix.lower() == ".zip":
-            try:
-                source = open_source(path)
-            except SourceError as error:
-                remarks.append(Remark(str(path), str(error).removeprefix(f"{path}: ")))
-                continue
-            if source.ignored:
-                remarks.append(Remark(str(path), f"ignored {describe_ignored(source.ignored)}", failed=False))
-            found += [(f"{path}/{name}", PurePosixPath(name).stem, partial(source.read, name)) for name in source.files]
-        else:
-            found.append((str(path), path.stem, partial(read_file, path)))
-    taken: set[str] = set()
-    portraits = []
-    for name, stem, read in found:
-        unique, number = stem, 2
-        while unique.lower() in taken:  # file systems may not tell "A" from "a"
-            unique, number = f"{stem}-{number}", number + 1
-        taken.add(unique.lower())
-        portraits.append(Portrait(name, out / f"{unique}{ending}", read))
-    return portraits, remarks
 
 
 def _edit_crops(editor: Editor, batch: Sequence[Portrait], target: Target, how: How, find: Find) -> Iterator[Remark]:
@@ -169,19 +122,8 @@ def edit_portraits(editor: Editor, portraits: Sequence[Portrait], target: Target
     return remarks
 
 
-def _check_outputs(portraits: Sequence[Portrait], inputs: Sequence[str], overwrite: bool) -> None:
-    kept = {Path(name).resolve() for name in inputs}
-    for portrait in portraits:
-        if portrait.output.resolve() in kept:
-            raise InputError(f"{portrait.output} is an input and would be overwritten: choose another --out")
-    there = [portrait.output for portrait in portraits if portrait.output.exists()]
-    if there and not overwrite:
-        more = f" and {len(there) - 1} more are" if len(there) > 1 else " is"
-        raise InputError(f"{there[0]}{more} already there: choose another --out, or --overwrite")
-
-
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="jaxgan edit", description="Give portraits the pose and expression of a target.")
+    parser = argparse.ArgumentParser(prog="jaxgan edit", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "--workdir", default=shipped(DEFAULT), metavar="DIR", help="folder of a trained editor; default: the package's own"
     )
@@ -215,7 +157,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--crop", action="store_true", help="write the networks' own picture of the face, not the photograph")
     parser.add_argument("--format", default="png", choices=FORMATS, help="of the files; default: %(default)s")
     parser.add_argument("--no-mark", action="store_true", help="leave out the note in the files that they are edited")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the edited portraits")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="folder for the edited portraits, or FILE.png of one"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files that are already there")
     parser.add_argument("--detector", default=DEFAULT_DETECTOR, choices=DETECTORS, help="landmarks; default: %(default)s")
     parser.add_argument("--strength", type=finite, default=1.0, help="0: inversion alone, 1 (default): full edit")
@@ -254,7 +198,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     controls = parse_controls(arguments.set or ())
     portraits, listed = list_portraits(arguments.source, arguments.out, FORMATS[arguments.format])
     inputs = [portrait.name for portrait in portraits] + [each for each in (arguments.target, arguments.keypoints) if each]
-    _check_outputs(portraits, inputs, arguments.overwrite)
+    check_outputs(portraits, inputs, arguments.overwrite)
     vgg16 = PerceptualConfig(vgg16_weights=arguments.vgg16) if arguments.vgg16 else None
     editor = Editor.load(arguments.workdir, perceptual=vgg16)
 
@@ -270,7 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.raw_landmarks or editor.framing is None:
             _check_raw(arguments.keypoints, keypoints, editor.resolution)
     target = Target(keypoints, controls, parts, arguments.raw_landmarks)
-    make_folder(arguments.out)
+    make_folder(arguments.out if len(portraits) != 1 else portraits[0].output.parent)
     how = How(
         arguments.strength,
         arguments.steps,

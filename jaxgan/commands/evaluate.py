@@ -4,8 +4,8 @@ jaxgan evaluate --workdir runs/editor --data_dir data --dataset NAME
 jaxgan evaluate --workdirs runs/naive,runs/keypoint,runs/full --data_dir data --dataset NAME --figure
 
 Writes results.json, table.md, report.html, samples.csv and, if asked, the figure into each WORKDIR/eval (WORKDIR/eval/same for
-pairs of the same person). For several editors
-it also makes the report's Table 1: in OUT, as table1.md and table1.html, with a figure of all of them.
+pairs of the same person). For several editors it also makes the report's Table 1: in OUT, as table1.md and table1.html, with a
+figure of all of them.
 """
 
 import argparse
@@ -44,9 +44,7 @@ NETWORKS = {
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="jaxgan evaluate", description="Measure trained editors on the test split of a dataset."
-    )
+    parser = argparse.ArgumentParser(prog="jaxgan evaluate", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--workdir", dest="workdirs", metavar="DIR", type=lambda one: [one], help="folder of a trained editor")
     which.add_argument("--workdirs", metavar="A,B", type=lambda text: text.split(","), help="of several, for Table 1")

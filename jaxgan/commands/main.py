@@ -2,8 +2,10 @@
 
 import functools
 import importlib
+import importlib.metadata
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from jaxgan.errors import JaxganError
 
@@ -34,8 +36,12 @@ def command(name: str) -> Callable:
         def run(argv: Sequence[str] | None = None) -> int:
             try:
                 return function(argv)
-            except (JaxganError, OSError) as error:  # OSError: a full disk, missing files and permissions
+            except JaxganError as error:
                 print(f"{name}: {error}", file=sys.stderr)
+                return 1
+            except OSError as error:  # a full disk, missing files and permissions
+                named = error.strerror and isinstance(error.filename, str | Path)
+                print(f"{name}: {f'{error.filename}: {error.strerror}' if named else error}", file=sys.stderr)
                 return 1
             except KeyboardInterrupt:
                 print(f"{name}: interrupted", file=sys.stderr)
@@ -51,7 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else "--help"
     if name in COMMANDS:
-        return importlib.import_module(f"jaxgan.commands.{name}").main(arguments[1:])
+        try:  # its import takes seconds, too
+            return importlib.import_module(f"jaxgan.commands.{name}").main(arguments[1:])
+        except KeyboardInterrupt:
+            print(f"{name}: interrupted", file=sys.stderr)
+            return 130
+    if name == "--version":
+        print(f"jaxgan {importlib.metadata.version('jaxgan')}")
+        return 0
     asked = name in ("-h", "--help")
     width = max(map(len, COMMANDS))
     lines = ["usage: jaxgan COMMAND ...", "", *(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())]

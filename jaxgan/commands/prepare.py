@@ -16,7 +16,7 @@ from jaxgan.errors import InputError
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="jaxgan prepare", description=__doc__)
+    parser = argparse.ArgumentParser(prog="jaxgan prepare", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--images", metavar="DIR_OR_ZIP", help="portraits to find landmarks in")
     what.add_argument("--synthetic", type=positive_whole, metavar="N", help="draw N procedural portraits instead")
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--people",
         metavar="REGEX",
-        help="tells from a file's path who is on it, so that a person's portraits share a split and evaluation knows them: "
+        help="tells from a file's path who is on it, so that a person's portraits share a split and evaluation knows them:\n"
         "group 1 the person, group 2, if any, the clip. '([^/]+)/' takes folders, '^([^_]+)_([^_]+)_' PERSON_CLIP_FRAME.jpg",
     )
     parser.add_argument("--workers", type=positive_whole, help="threads; default: one for each CPU core")

@@ -1,6 +1,7 @@
 """Arrays and numbers that users pass, checked: what is wrong raises a ValueError of one line that names the argument."""
 
 import operator
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -48,6 +49,8 @@ def as_photo(photo: Any) -> np.ndarray:
 def _as_portrait(image: Any, name: str) -> np.ndarray:
     if isinstance(image, Image.Image):
         return to_rgb(image)
+    if isinstance(image, str | bytes | os.PathLike) or image is None:
+        raise InputError(f"{name} must be an array [H, W, 3], got {_kind(image)}")
     image = _as_array(image, name)
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise InputError(f"{name} must be [H, W, 3] and not empty, got {list(image.shape)}")

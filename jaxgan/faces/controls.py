@@ -97,8 +97,9 @@ class Face:
         asked = now + control.sign * change * _unit(name, control.sign * change)
         given = np.clip(asked, low, high)
         if (beyond := np.abs(asked - given) > 1e-3).any():
-            end = _value(name, given)[np.argmax(beyond)]
-            warnings.warn(f"{name}={change:g} leaves the range that is known; moved to {end:.3g}", UserWarning, stacklevel=3)
+            own, end = (_value(name, each)[np.argmax(beyond)] for each in (now, given))
+            said = f"{name}={change:g}, from its own {own:.2g} on, leaves the range that is known; moved to {end:.3g}"
+            warnings.warn(said, UserWarning, stacklevel=3)
         if emphasise:
             given = now + control.emphasis * (given - now)
         field, index = _column(control)

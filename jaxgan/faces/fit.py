@@ -20,6 +20,7 @@ from jax import Array
 from jaxgan.batching import in_batches
 from jaxgan.data.landmarks import NUM_LANDMARKS
 from jaxgan.data.shape import MEAN_FACE, normalised, place
+from jaxgan.errors import InputError
 from jaxgan.faces import model
 from jaxgan.faces.parameters import GEOMETRY_RANGES, Identity, Pose
 
@@ -159,9 +160,15 @@ def _project(fit: Fit) -> Array:
 
 
 def fit_model(keypoints: np.ndarray) -> Fit:
-    """Fits the model to landmarks [N, 68, 2], not all of a face at one point; the scale and the shift are in their pixels."""
+    """Fits the model to landmarks [N, 68, 2]; the scale and the shift are in their pixels.
+
+    Raises:
+      InputError: All landmarks of a face lie at one point.
+    """
     keypoints = np.asarray(keypoints, np.float32)
     centre, spread = place(keypoints)
+    if not spread.all():
+        raise InputError(f"keypoints {int(np.argmin(spread))}: all landmarks lie at one point")
     found = in_batches(_minimise, BATCH, normalised(keypoints))
     bones, expression, angles, placed = np.split(found, _ENDS, axis=1)
     shift = placed[:, 1:] * spread[:, None] + centre

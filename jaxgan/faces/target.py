@@ -58,15 +58,26 @@ def parse_controls(assignments: Collection[str]) -> dict[str, float]:
     """
     changes = {}
     for assignment in assignments:
-        name, _, text = assignment.partition("=")
+        name, equals, text = assignment.partition("=")
         try:
             value = float(text)
         except ValueError:
             value = np.nan
-        if name not in CONTROLS or not np.isfinite(value):
+        if name not in CONTROLS or not equals:
             raise InputError(f"--set {assignment}: must be NAME=NUMBER, with a name of {', '.join(CONTROLS)}")
+        if not np.isfinite(value):
+            raise InputError(f"--set {assignment}: {text!r} is no finite number")
+        if name in changes:
+            raise InputError(f"--set {assignment}: {name} is given twice")
         changes[name] = value
     return changes
+
+
+def _numbers(line: str) -> list[float]:
+    try:
+        return [float(text) for text in line.split(",")]
+    except ValueError:
+        raise InputError(f'lines must be two numbers, "x,y", without a header, got {line!r}') from None
 
 
 def write_expression(keypoints: np.ndarray) -> str:
@@ -87,7 +98,7 @@ def read_keypoints(path: str | Path) -> np.ndarray:
                 values = np.lib.format.read_array(file, allow_pickle=False)  # np.load would open archives and advise pickle
         elif path.suffix.lower() == ".csv":
             lines = path.read_text("utf-8-sig").splitlines()  # spreadsheets put a byte order mark before the first number
-            values = np.array([line.split(",") for line in lines if line.strip()], np.float64)
+            values = np.array([_numbers(line) for line in lines if line.strip()], np.float64)
         elif path.suffix.lower() == ".json":
             saved = json.loads(path.read_text("utf-8-sig"))
             if not isinstance(saved, dict) or saved.get("format") != FORMAT:

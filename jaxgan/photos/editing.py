@@ -1,14 +1,16 @@
 """What an Editor does with whole photographs."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from jaxgan.data.arrays import as_keypoints, as_number, as_photo
+from jaxgan.data.arrays import as_keypoints, as_photo
 from jaxgan.data.detection import DEFAULT_DETECTOR
 from jaxgan.data.images import read_image
+from jaxgan.errors import InputError
 from jaxgan.faces.target import Target, read_keypoints
 from jaxgan.photos.opened import OpenPhoto, open_photo
 
@@ -58,11 +60,17 @@ class PhotoEditing:
 
         Raises:
           ValueError: as for `open_photo`, for the target too.
+
+        Warns:
+          UserWarning: what a user should know of the face that was found, or of a control that was moved to its limit.
         """
+        wanted = self.as_target(target)
         opened = self.open_photo(photo, face)
         if personal:
             opened.personalise()
-        edited, _ = opened.edit_to(self.as_target(target), as_number(strength, "strength"), paste)
+        edited, remarks = opened.edit_to(wanted, strength, paste)
+        for remark in (*opened.remarks, *remarks):
+            warnings.warn(remark, UserWarning, stacklevel=2)
         return edited
 
     def as_target(self, given: Target | Mapping[str, float] | str | Path | np.ndarray | Image.Image) -> Target:
@@ -75,4 +83,7 @@ class PhotoEditing:
             return Target(read_keypoints(given))
         if np.ndim(given) == 2 and np.shape(given)[1] == 2:
             return Target(as_keypoints(given, 1)[0])
-        return Target(self.open_photo(given).own)
+        try:
+            return Target(self.open_photo(given).own)
+        except InputError as error:
+            raise InputError(f"target: {error}") from None

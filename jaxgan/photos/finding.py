@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from jaxgan.data.arrays import as_count, as_real
 from jaxgan.data.detection import Detector, Face, search
 from jaxgan.data.framing import MAX_ROLL, Framing
 from jaxgan.data.images import resample
@@ -39,9 +40,12 @@ def choose(faces: list[Face], face: int | tuple[float, float] | None) -> Face:
     """
     if not faces:
         raise InputError("no face found")
-    if isinstance(face, tuple):
+    if face is not None and np.shape(face) == (2,):
+        face = as_real(face, "face")
+        if not np.isfinite(face).all():
+            raise InputError("face must be finite")
         return min(faces, key=lambda each: float(np.hypot(*(each.keypoints.mean(axis=0) - face))))
-    if face is not None and not 0 <= face < len(faces):
+    if face is not None and not as_count(face, "face") < len(faces):
         raise InputError(f"face {face} was asked for; {len(faces)} found, numbered from 0, the largest first")
     return faces[face or 0]
 

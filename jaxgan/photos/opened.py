@@ -5,17 +5,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxgan.data.arrays import as_keypoints, as_number
 from jaxgan.data.crops import Crop
 from jaxgan.data.detection import DEFAULT_DETECTOR, Face, load_detector
 from jaxgan.data.framing import framed
 from jaxgan.data.images import on_white
-from jaxgan.data.shape import check_face
+from jaxgan.data.shape import check_face, place
+from jaxgan.errors import InputError
 from jaxgan.faces.target import Target
 from jaxgan.photos.finding import choose, find_faces, remarks_on
-from jaxgan.photos.paste import Rendering, paste
+from jaxgan.photos.paste import Rendering
+from jaxgan.photos.paste import paste as put_back
 
 if TYPE_CHECKING:
     from jaxgan.editor import Editor
+
+
+TWICE = 2.0  # by which an edit may enlarge or reduce a face: beyond it a photograph cannot be warped
 
 
 class OpenPhoto:
@@ -62,7 +68,7 @@ class OpenPhoto:
         self._unedited = self._rendering(self._own_latents, self.own)
 
     def edit(
-        self, wanted: np.ndarray, strength: float = 1.0, paste_back: bool = True, asked: np.ndarray | None = None
+        self, wanted: np.ndarray, strength: float = 1.0, paste: bool = True, asked: np.ndarray | None = None
     ) -> np.ndarray:
         """The photograph, as `pixels`, with landmarks `wanted` [68, 2], in pixels of the portrait, given to the face.
 
@@ -72,26 +78,41 @@ class OpenPhoto:
         Args:
           wanted: landmarks.
           strength: how much of the change from the face as it is is applied.
-          paste_back: False for the rendering alone, uint8 [R, R, 3].
+          paste: False for the rendering alone, uint8 [R, R, 3].
           asked: what the encoder is asked for, where that is more than is wanted, as edits follow part of the way (see
             `jaxgan.faces.controls.Face.adjust`); None for the same.
+
+        Raises:
+          ValueError: the landmarks have another shape, cannot be a face's, or are more than twice as large or as small.
         """
+        wanted, strength = self._checked(wanted), as_number(strength, "strength")
         asked = wanted if asked is None else asked
         latents = self._own_latents + np.float32(strength) * (self._shifted(asked) - self._own_latents)
-        if not paste_back:
+        if not paste:
             return self.editor.render(latents)[0]
         wanted = self.own + np.float32(strength) * (wanted - self.own)
         if np.array_equal(wanted, self.own):
             return self.pixels.copy()
         there = self.crop.restore(wanted, self.editor.resolution)
-        made = paste(self.pixels[..., :3], self.keypoints, there, self._unedited, self._rendering(latents, wanted))
+        made = put_back(self.pixels[..., :3], self.keypoints, there, self._unedited, self._rendering(latents, wanted))
         return made if self.pixels.shape[2] == 3 else np.dstack([made, self.pixels[..., 3]])
 
-    def edit_to(self, target: Target, strength: float = 1.0, paste_back: bool = True) -> tuple[np.ndarray, list[str]]:
+    def edit_to(self, target: Target, strength: float = 1.0, paste: bool = True) -> tuple[np.ndarray, list[str]]:
         """As `edit`, to a target; and remarks."""
         wanted, remarks = target.wanted(self.own)
         asked = target.wanted(self.own, emphasise=True)[0] if target.keypoints is None else wanted  # fits take milliseconds
-        return self.edit(wanted, strength, paste_back, asked), remarks
+        return self.edit(wanted, strength, paste, asked), remarks
+
+    def _checked(self, wanted: np.ndarray) -> np.ndarray:
+        wanted, side = as_keypoints(wanted, 1)[0], self.editor.resolution
+        check_face(wanted, side, side)
+        ratio = float(place(wanted)[1] / place(self.own)[1])
+        if not 1 / TWICE <= ratio <= TWICE:
+            raise InputError(
+                f"the landmarks are {ratio:.2g} times as large as the face's own; they must be in pixels of its portrait of "
+                f"{side}x{side} px"
+            )
+        return wanted
 
     def _shifted(self, keypoints: np.ndarray) -> np.ndarray:
         return self.editor.edit_latents(self.portrait, self.editor.place(keypoints), self._latents)

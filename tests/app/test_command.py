@@ -48,7 +48,7 @@ def test_an_address_that_cannot_be_is_one_line(capsys, flags):
 def test_missing_packages_are_one_line(capsys, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert app.main([]) == 1
-    assert capsys.readouterr().err == "app: jaxgan app needs `pip install jaxgan[app]`\n"
+    assert capsys.readouterr().err == 'app: this needs `pip install "jaxgan[app]"`\n'
 
 
 def test_other_addresses_are_open_to_others():

@@ -293,7 +293,8 @@ def test_controls_change_the_sources_own_face(command, tmp_path, capsys):
     own = picture(tmp_path / "own.png", (R, R), red=True)
     assert command(own, target=("--set", "yaw=60", "smile=0.5")) == 0
     ((_, (points,), _),) = FakeEditor.last.calls
-    assert points[30, 0] > 17 and "own.png: yaw=60 leaves the range that is known; moved to 35" in capsys.readouterr().err
+    assert points[30, 0] > 17 and "own.png: yaw=60, from its own" in (error := capsys.readouterr().err)
+    assert "on, leaves the range that is known; moved to 35" in error
     assert command(picture(tmp_path / "none.png", (R, R)), target=("--set", "yaw=10")) == 1
     assert "none.png: no face found" in capsys.readouterr().err
 
@@ -303,7 +304,8 @@ def test_controls_change_the_sources_own_face(command, tmp_path, capsys):
     [
         (("--set", "yaw"), (), "--set yaw: must be NAME=NUMBER, with a name of yaw, pitch"),
         (("--set", "nose=1"), (), "--set nose=1: must be NAME=NUMBER"),
-        (("--set", "smile=nan"), (), "--set smile=nan: must be NAME=NUMBER"),
+        (("--set", "smile=nan"), (), "--set smile=nan: 'nan' is no finite number"),
+        (("--set", "yaw=1", "yaw=2"), (), "--set yaw=2: yaw is given twice"),
         (("--set", "yaw=1"), ("--raw-landmarks",), "--set changes the source's own face"),
         (("--keypoints", "k.npy"), ("--raw-landmarks", "--parts", "pose"), "--raw-landmarks takes all"),
         (("--keypoints", "k.npy"), ("--parts", "pose,ears"), "--parts: unknown 'ears'; known: pose, mouth, eyes, brows"),

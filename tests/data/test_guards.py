@@ -238,3 +238,9 @@ def test_keypoints_of_a_spreadsheet(tmp_path):
     lines = "".join(f"{x:.0f},{y:.0f}\r\n" for x, y in points)
     (tmp_path / "k.csv").write_bytes(b"\xef\xbb\xbf" + lines.encode())
     np.testing.assert_array_equal(edit.read_keypoints(tmp_path / "k.csv"), points)
+
+
+def test_a_header_of_a_spreadsheet_is_named(tmp_path):
+    (tmp_path / "k.csv").write_text("x;y\n1;2\n")
+    with pytest.raises(ValueError, match=r'k\.csv: .*lines must be two numbers, "x,y", without a header, got \'x;y\''):
+        edit.read_keypoints(tmp_path / "k.csv")

@@ -8,6 +8,7 @@ import pytest
 
 from jaxgan.data.landmarks import MIRROR_INDEX
 from jaxgan.data.shape import MEAN_FACE, place
+from jaxgan.errors import InputError
 from jaxgan.faces import model
 from jaxgan.faces.controls import CONTROLS, fit
 from jaxgan.faces.fit import ANGLES, BATCH, BONES, EXPRESSION, Fit, fit_model, project
@@ -141,10 +142,10 @@ def test_no_change_is_no_change(pairs):
 
 def test_controls_end_where_networks_know_no_more():
     face = fit(100 * MEAN_FACE)
-    with pytest.warns(UserWarning, match=r"yaw=50 leaves the range that is known; moved to 35"):
+    with pytest.warns(UserWarning, match=r"yaw=50, from its own .* leaves the range that is known; moved to 35"):
         far = face.adjust(yaw=50)
     np.testing.assert_allclose(far, face.adjust(yaw=35), atol=1e-3)
-    with pytest.warns(UserWarning, match="eyes=-3 leaves"):
+    with pytest.warns(UserWarning, match="eyes=-3, from its own .* leaves"):
         face.adjust(eyes=-3)
     for changes, message in (({"nose": 1}, "unknown control 'nose'"), ({"yaw": np.nan}, "yaw must be a finite number")):
         with pytest.raises(ValueError, match=message):
@@ -172,6 +173,11 @@ def test_emphasis_asks_for_more_of_what_is_allowed():
     np.testing.assert_allclose(face.adjust(emphasise=True, smile=0.2), face.adjust(smile=0.5), atol=1e-3)
     np.testing.assert_array_equal(face.adjust(emphasise=True, yaw=10), face.adjust(yaw=10))
     for change in (3, 4):  # both end at the limit
-        with pytest.warns(UserWarning, match=f"smile={change} leaves the range that is known; moved to 1"):
+        with pytest.warns(UserWarning, match=f"smile={change}, from its own .* leaves the range that is known; moved to 1"):
             far = face.adjust(emphasise=True, smile=change)
     np.testing.assert_allclose(far, face.adjust(emphasise=True, smile=1.07), rtol=1e-3, atol=0.5)
+
+
+def test_landmarks_at_one_point_are_refused():
+    with pytest.raises(InputError, match="keypoints 1: all landmarks lie at one point"):
+        fit_model(np.stack([MEAN_FACE, 0 * MEAN_FACE]))

@@ -14,6 +14,8 @@ from jaxgan.data.shape import fit_mean_face
 from jaxgan.errors import InputError
 from jaxgan.faces.controls import CONTROLS
 from jaxgan.faces.target import Target, read_keypoints, write_expression
+from jaxgan.photos.finding import choose
+from jaxgan.photos.warp import Warp
 from jaxgan.photos.writing import NOTE, encode
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -79,7 +81,7 @@ def test_landmarks_go_where_they_were_asked_to(editor, opened, turned):
 
 
 def test_the_rendering_alone(opened, editor):
-    made = opened.edit(opened.own, paste_back=False)
+    made = opened.edit(opened.own, paste=False)
     assert made.shape == (editor.resolution, editor.resolution, 3)
 
 
@@ -133,9 +135,53 @@ def test_a_small_face_in_a_large_photograph(editor, photo):
     assert 2500 < opened.keypoints[:, 0].mean() < 2500 + width
 
 
-def test_no_face_is_said(editor):
+def test_no_face_is_said(editor, photo):
+    empty = np.full((300, 300, 3), 90, np.uint8)
     with pytest.raises(InputError, match="no face found"):
-        editor.open_photo(np.full((300, 300, 3), 90, np.uint8))
+        editor.open_photo(empty)
+    with pytest.raises(InputError, match="^target: no face found"):
+        editor.edit_photo(photo, empty)
+
+
+def test_what_the_command_says_python_warns_of(editor, photo):
+    with pytest.warns(UserWarning, match="yaw=1000, from its own .* on, leaves the range that is known; moved to 35"):
+        editor.edit_photo(photo, {"yaw": 1000})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (lambda own: own / 8, r"0.12 times as large as the face's own; they must be in pixels of its portrait of 64x64 px"),
+        (lambda own: 3 * own - 64, r"3 times as large"),
+        (lambda own: own + 100, "outside of the picture"),
+        (lambda own: own[:5], r"keypoints must be \[1, 68, 2\] or \[68, 2\]"),
+        (lambda own: own * np.nan, "finite"),
+        (lambda own: own[::-1], "do not form a face"),
+    ],
+)
+def test_landmarks_that_cannot_be_the_faces_are_refused(opened, wanted, message):
+    with pytest.raises(InputError, match=message):
+        opened.edit(wanted(opened.own))
+
+
+@pytest.mark.parametrize(
+    ("face", "message"), [("left", "face must be a whole number"), (-1, "negative"), ((np.nan, 3), "face must be finite")]
+)
+def test_faces_that_cannot_be_asked_for(opened, face, message):
+    with pytest.raises(InputError, match=message):
+        choose(list(opened.faces), face)
+
+
+def test_landmarks_may_be_lists(opened):
+    np.testing.assert_array_equal(opened.edit(opened.own.tolist()), opened.pixels)
+    np.testing.assert_array_equal(opened.edit(opened.own[None]), opened.pixels)
+
+
+def test_a_warp_leaves_no_part_of_the_picture_empty():
+    points = np.stack(np.meshgrid(*2 * [np.linspace(0.3, 0.7, 5)]), axis=-1).reshape(-1, 2)
+    for scale in (0.15, 2.2):
+        moved = 0.5 + scale * (points - 0.5)
+        assert (Warp(points, moved).apply(np.full((120, 160, 3), 200, np.uint8)) == 200).all()
 
 
 def test_targets_of_all_kinds(editor, opened, tmp_path):

@@ -178,6 +178,13 @@ def test_the_command_writes_every_frame_or_nothing(tmp_path, capsys, monkeypatch
     assert next(iter(made)).image.shape == (height, 2 * width, 3)
     assert drive.main(["--source", str(clip), "--set", "smile=0.5", "--out", str(out)]) == 1
     assert "already there" in capsys.readouterr().err
+    for source, driver in ((PORTRAIT, clip), (clip, None)):
+        how = ["--driver", str(driver)] if driver else ["--set", "smile=0.5"]
+        assert drive.main(["--source", str(source), *how, "--out", str(clip), "--overwrite"]) == 1
+        assert "a.gif is an input and would be overwritten" in capsys.readouterr().err
+    more = ["--reference", "3", "--overwrite"]
+    assert drive.main(["--source", str(PORTRAIT), "--driver", str(clip), "--out", str(out), *more]) == 1
+    assert "--reference 3: the clip has frames 0 to 2" in capsys.readouterr().err
     assert drive.main(["--source", str(clip), "--set", "smile=0.5", "--out", str(out), "--overwrite", "--personal"]) == 0
     assert Clip(out).count == 3
     before = out.read_bytes()

@@ -25,7 +25,7 @@ export function follow(page) {
     if (found.offsets) page.change({ offsets: found.offsets, controls: {}, target: null, reference: null, strength: 1 });
     else page.change({ target: found.target, reference: null, offsets: null });
     page.keep();
-    say(found.offsets ? "The points are as they were saved." : "The face follows that one.");
+    say(found.offsets ? "The points are as they were saved." : "The face takes its pose and expression.");
   });
   get("forget-target").addEventListener("click", () => {
     stop();

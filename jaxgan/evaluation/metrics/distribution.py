@@ -14,6 +14,7 @@ from jaxgan.evaluation.metrics.precision_recall import precision_recall
 from jaxgan.evaluation.pairs import COPY_SOURCE, REAL
 
 ENOUGH = 2_048  # pictures; with fewer pictures than features, bias dominates FID
+FEWEST = 4  # pictures, for the third nearest neighbour
 KNOWN = (COPY_SOURCE, REAL)  # rows of real pictures, whose features the next evaluation needs again
 
 
@@ -25,6 +26,8 @@ def small_sample(count: int) -> str:
 def _measure(edits: Edits, name: str, suffix: str, network: str, features: Callable[[str], np.ndarray]) -> Measurement:
     """Distances of every row to the sources; `features` maps the name of a row to its features [N, D]."""
     real = features(COPY_SOURCE)
+    if len(real) < FEWEST:
+        raise NotApplicable(f"needs {FEWEST} pictures, got {len(real)}")
     # copy-source and copy-target consist of the sources themselves
     rows = [row for row in edits.rows if row != COPY_SOURCE and not edits.rows[row].origin]
     gaussian = frechet.fit(real)
