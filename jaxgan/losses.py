@@ -94,7 +94,7 @@ def descriptor_distance(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.mean(jnp.sum(jnp.square(a - b), axis=-1))
 
 
-def make_features(perceptual: PerceptualConfig, discriminator: DiscriminatorConfig) -> Features | None:
+def make_features(perceptual: PerceptualConfig, discriminator: DiscriminatorConfig, remat: bool = False) -> Features | None:
     """(frozen, images [B, R, R, 3]) -> features [B, ...] whose mean squared error is the perceptual term; None for no network.
 
     Features are VGG16's (parameters in frozen["vgg16"]), scaled to the published weight, or those of the frozen StyleGAN
@@ -107,19 +107,21 @@ def make_features(perceptual: PerceptualConfig, discriminator: DiscriminatorConf
         if perceptual.network == "vgg16":
             return VGG16_UNITS * perceptual_features(frozen["vgg16"], images)
         params = {"params": frozen["stylegan_discriminator"]}
-        _, sown = make_discriminator(discriminator).apply(params, images, mutable="intermediates")
+        _, sown = make_discriminator(discriminator, remat).apply(params, images, mutable="intermediates")
         (taken,) = sown["intermediates"][f"features_{max(images.shape[1] // 4, 8)}"]
         return taken
 
     return features
 
 
-def make_reconstruction(perceptual: PerceptualConfig, discriminator: DiscriminatorConfig) -> Reconstruction:
+def make_reconstruction(
+    perceptual: PerceptualConfig, discriminator: DiscriminatorConfig, remat: bool = False
+) -> Reconstruction:
     """(frozen, images, targets) -> {"pixel": ..., "perceptual": ...}, weighted terms to be summed.
 
     frozen holds the parameters that `make_features` reads. Without a network the perceptual term is left out.
     """
-    features = make_features(perceptual, discriminator)
+    features = make_features(perceptual, discriminator, remat)
 
     def reconstruction(frozen: dict, images: jax.Array, targets: jax.Array) -> dict[str, jax.Array]:
         terms = {"pixel": mse(images, targets)}

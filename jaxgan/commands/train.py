@@ -48,6 +48,7 @@ from jaxgan.training.state import TrainState
 
 # Fields that may differ when a run is resumed.
 DURATIONS = {"run.total_images", "run.tick_images", "run.sample_images", "run.checkpoint_images", "run.keep_checkpoints"}
+MEMORY = {"run.remat", "run.micro_batch"}
 
 
 @command("train")
@@ -216,13 +217,19 @@ def resolve(stage: Stage, name: str, overrides: list[str], source: Loaded | None
             f"{origin} holds no StyleGAN discriminator; choose perceptual.network=none, or vgg16 with its weights"
         )
     devices, group = jax.local_device_count() * jax.process_count(), config.discriminator.stddev_group
+    micro = config.run.micro_batch
     for phase in phases(config):
         size = phase.batch_size
         at = "" if phase.resolution == config.generator.resolution else f" (growing, at {phase.resolution} px)"
         if size % devices:
             raise ConfigError(f"run.batch_size={size}{at} is not a multiple of {devices} devices")
-        if size // devices % min(group, size // devices):
-            raise ConfigError(f"run.batch_size={size}{at} is not a multiple of discriminator.stddev_group={group} a device")
+        share = size // devices
+        at_once = min(micro, share) or share
+        if share % at_once:
+            raise ConfigError(f"run.batch_size={size}{at} is not a multiple of run.micro_batch={micro} a device")
+        if at_once % min(group, at_once):
+            field = f"run.micro_batch={micro}" if at_once < share else f"run.batch_size={size}{at}"
+            raise ConfigError(f"{field} is not a multiple of discriminator.stddev_group={group} a device")
     return config
 
 
@@ -282,9 +289,9 @@ def _train(stage: Stage, config: Config, saved: Saved, earlier: Networks, datase
 
 
 def same_config(config: Config, saved: Config, folder: Path) -> None:
-    """Raises ConfigError if a run in a folder would resume with another configuration, durations aside."""
+    """Raises ConfigError if a run in a folder would resume with another configuration, durations and memory aside."""
     now, before = _flat(to_dict(config)), _flat(to_dict(saved))
-    changed = [name for name in now if now[name] != before.get(name) and name not in DURATIONS]
+    changed = [name for name in now if now[name] != before.get(name) and name not in DURATIONS | MEMORY]
     if changed:
         listed = "; ".join(f"{name} is {before.get(name)!r} there and {now[name]!r} here" for name in changed)
         raise ConfigError(f"{folder} was trained with another configuration: {listed}. Choose another folder")

@@ -112,6 +112,10 @@ class RunConfig:
     checkpoint_images: int = 200_000  # between two checkpoints
     keep_checkpoints: int = 2  # newest checkpoints kept
     mirror: bool = True  # half of the portraits are mirrored (with their landmarks)
+    # Images that generator and discriminator of a device see at once, accumulating gradients; 0: all. A multiple of
+    # discriminator.stddev_group leaves the step as it is. See docs/training.md.
+    micro_batch: int = 0
+    remat: bool = False  # gradients compute the activations inside of blocks anew instead of keeping them
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ def validate(config: Config) -> Config:
     for name in ("batch_size", "total_images", "tick_images", "sample_images", "checkpoint_images", "keep_checkpoints"):
         if getattr(config.run, name) < 1:
             raise ConfigError(f"run.{name} must be at least 1, got {getattr(config.run, name)}")
+    if config.run.micro_batch < 0:
+        raise ConfigError(f"run.micro_batch must be at least 0, got {config.run.micro_batch}")
     if isinstance(config, StyleGANConfig):
         for name in ("translation", "cutout"):
             if not 0.0 <= getattr(config.augment, name) < 1.0:

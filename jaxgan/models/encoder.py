@@ -22,6 +22,7 @@ class DifferenceEncoder(nn.Module):
     """
 
     config: EncoderConfig
+    remat: bool = False
 
     @nn.compact
     def __call__(self, latents: jax.Array, landmarks: Landmarks, train: bool) -> jax.Array:
@@ -30,7 +31,7 @@ class DifferenceEncoder(nn.Module):
         if cfg.kind == "keypoint":
             x = landmarks.keypoints.reshape(batch, -1)
         else:
-            x = Trunk(cfg.trunk, name="trunk")(landmarks.image, train)
+            x = Trunk(cfg.trunk, self.remat, name="trunk")(landmarks.image, train)
         x = EqualizedDense(cfg.landmark_width, gain=1.0, use_bias=False, name="landmark_dense")(x)
         x = leaky_relu(batch_norm(train, "landmark_norm")(x))
         x = jnp.broadcast_to(x[:, None, :], (batch, layers, cfg.landmark_width))
@@ -51,13 +52,14 @@ class Encoder(nn.Module):
 
     config: EncoderConfig
     generator: GeneratorConfig
+    remat: bool = False
 
     @nn.compact
     def __call__(self, portraits: jax.Array | None, latents: jax.Array | None, landmarks: Landmarks, train: bool) -> jax.Array:
         if self.config.kind == "naive":
             both = jnp.concatenate([portraits, landmarks.image], axis=-1)
-            return Inverter(self.config.trunk, self.generator, name="naive")(both, train)
-        shift = DifferenceEncoder(self.config, name="difference")(latents, landmarks, train)
+            return Inverter(self.config.trunk, self.generator, self.remat, name="naive")(both, train)
+        shift = DifferenceEncoder(self.config, self.remat, name="difference")(latents, landmarks, train)
         if edited := self.config.edited_layers:
             shift = shift.at[:, edited:].set(0.0)
         return latents + shift

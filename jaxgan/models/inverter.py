@@ -63,17 +63,19 @@ class Trunk(nn.Module):
     """Maps images [B, R, R, C] to features [B, 16 * width]: a 2x2 mean and a residual block per resolution, down to 4x4."""
 
     config: TrunkConfig
+    remat: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool) -> jax.Array:
         cfg = self.config
         dtype = jnp.dtype(cfg.dtype)
         width = cfg.width
-        x = ConvNorm(width, 3, dtype, name="stem")(images, train)
+        conv_norm, residual = (nn.remat(each, static_argnums=2) if self.remat else each for each in (ConvNorm, ResidualBlock))
+        x = conv_norm(width, 3, dtype, name="stem")(images, train)
         resolution = images.shape[1]
         while resolution > 4:
             width, resolution = min(2 * width, cfg.max_width), resolution // 2
-            x = ResidualBlock(width, dtype, name=f"block_{resolution}")(downscale2d(x), train)
+            x = residual(width, dtype, name=f"block_{resolution}")(downscale2d(x), train)
         return x.reshape(x.shape[0], -1).astype(jnp.float32)
 
 
@@ -85,11 +87,12 @@ class Inverter(nn.Module):
 
     trunk: TrunkConfig
     generator: GeneratorConfig
+    remat: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool) -> jax.Array:
         layers, latent = self.generator.num_layers, self.generator.latent_size
-        x = Trunk(self.trunk, name="trunk")(images, train)
+        x = Trunk(self.trunk, self.remat, name="trunk")(images, train)
         x = EqualizedDense(layers * latent, gain=1.0, use_bias=False, name="head")(x)
         scale_init = 1.0 if self.trunk.output_scale else None
         return batch_norm(train, "norm", scale_init=scale_init)(x).reshape(-1, layers, latent)

@@ -7,7 +7,8 @@ References:
   Karras et al., A style-based generator architecture for generative adversarial networks, 2018.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -15,6 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 
 SQRT2 = float(np.sqrt(2.0))
+
+
+def block(remat: bool, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function (module, arrays) of a network, made such that gradients keep its arguments and results alone if `remat`."""
+    return nn.remat(function) if remat else function
 
 
 def leaky_relu(x: jax.Array) -> jax.Array:

@@ -43,9 +43,9 @@ def shift(
     return Encoder(encoder, generator).apply(variables, portraits, latents, landmarks, False)
 
 
-def render(generator: GeneratorConfig, variables: Variables, latents: jax.Array) -> jax.Array:
+def render(generator: GeneratorConfig, variables: Variables, latents: jax.Array, remat: bool = False) -> jax.Array:
     """Images of latents, by the generator's synthesis."""
-    return make_generator(generator).apply(variables, latents, method="synthesize")
+    return make_generator(generator, remat).apply(variables, latents, method="synthesize")
 
 
 def generate(

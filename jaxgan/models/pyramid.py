@@ -94,6 +94,7 @@ class PyramidInverter(nn.Module):
 
     trunk: TrunkConfig
     generator: GeneratorConfig
+    remat: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool) -> jax.Array:
@@ -102,10 +103,10 @@ class PyramidInverter(nn.Module):
             images = jax.image.resize(images, (len(images), INPUT, INPUT, images.shape[-1]), "linear")
         x = convolution(self, "stem", images.astype(jnp.dtype(self.trunk.dtype)), width)
         x = prelu(self, "slope", normalise(x, train, "norm"))
-        levels = []
+        levels, residual = [], nn.remat(Unit, static_argnums=2) if self.remat else Unit
         for level, count in enumerate(UNITS):
             for unit in range(count):
-                x = Unit(width << level, 1 if unit else 2, name=f"unit_{level}_{unit}")(x, train)
+                x = residual(width << level, 1 if unit else 2, name=f"unit_{level}_{unit}")(x, train)
             levels.append(x)
         features, last = [levels[-1]], width << len(UNITS) - 1
         for name, lateral in (("middle", levels[2]), ("fine", levels[1])):

@@ -7,6 +7,8 @@ References:
   Zhu et al., In-domain GAN inversion for real image editing, 2020.
 """
 
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -17,6 +19,7 @@ from jaxgan.models.layers import (
     EqualizedConv,
     EqualizedDense,
     add_bias,
+    block,
     blur,
     crossfade,
     downscale2d,
@@ -102,6 +105,7 @@ class Synthesis(nn.Module):
     """
 
     config: GeneratorConfig
+    remat: bool = False
 
     @nn.compact
     def __call__(
@@ -115,24 +119,25 @@ class Synthesis(nn.Module):
         dtype = jnp.dtype(cfg.dtype)
         resolution = resolution or cfg.resolution
 
-        def keys(layer: int) -> jax.Array | None:
-            return None if noise_keys is None else jax.vmap(lambda key: jax.random.fold_in(key, layer))(noise_keys)
-
         def to_rgb(x: jax.Array) -> jax.Array:
             side = x.shape[1]
             x = EqualizedConv(3, kernel_size=1, gain=1.0, dtype=dtype, name=f"to_rgb_{side}")(x)
             bias = "rgb_bias" if side == cfg.resolution else f"rgb_bias_{side}"
             return add_bias(x, self.param(bias, nn.initializers.zeros, (3,))).astype(jnp.float32)
 
+        def styled(module: nn.Module, x: jax.Array, w: jax.Array, noise_keys: jax.Array | None, layer: int) -> jax.Array:
+            features = feature_maps(cfg, 4 << (layer // 2))
+            rescale = "up" if layer >= 2 and layer % 2 == 0 else None
+            keys = None if noise_keys is None else jax.vmap(lambda key: jax.random.fold_in(key, layer))(noise_keys)
+            made = StyledLayer(features, dtype, cfg.noise, rescale, convolve=layer > 0, name=f"layer_{layer}")
+            return made(x, w[:, layer], keys)
+
         constant = self.param("constant", nn.initializers.ones, (1, 4, 4, feature_maps(cfg, 4)))
         x = jnp.broadcast_to(constant.astype(dtype), (w.shape[0], *constant.shape[1:]))
         for layer in range(style_layers(resolution)):
             if alpha is not None and layer == style_layers(resolution // 2):
                 lower = to_rgb(x)
-            features = feature_maps(cfg, 4 << (layer // 2))
-            rescale = "up" if layer >= 2 and layer % 2 == 0 else None
-            styled = StyledLayer(features, dtype, cfg.noise, rescale, convolve=layer > 0, name=f"layer_{layer}")
-            x = styled(x, w[:, layer], keys(layer))
+            x = block(self.remat, partial(styled, layer=layer))(self, x, w, noise_keys)
         x = to_rgb(x)
         if alpha is not None:
             x = crossfade(upscale2d(lower), x, alpha)
@@ -143,10 +148,11 @@ class Generator(nn.Module):
     """Mapping followed by synthesis; `method="map"` and `method="synthesize"` apply either alone."""
 
     config: GeneratorConfig
+    remat: bool = False
 
     def setup(self) -> None:
         self.mapping = Mapping(self.config)
-        self.synthesis = Synthesis(self.config)
+        self.synthesis = Synthesis(self.config, self.remat)
 
     def __call__(self, z: jax.Array) -> jax.Array:
         """Maps z [B, latent] to images [B, R, R, 3]."""
@@ -203,36 +209,41 @@ class Discriminator(nn.Module):
     """
 
     config: DiscriminatorConfig
+    remat: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, condition: jax.Array | None = None, alpha: jax.Array | None = None) -> jax.Array:
         cfg = self.config
         dtype = jnp.dtype(cfg.dtype)
 
-        def activate(x: jax.Array, name: str) -> jax.Array:
-            return leaky_relu(add_bias(x, self.param(name, nn.initializers.zeros, (x.shape[-1],))))
+        def activate(module: nn.Module, x: jax.Array, name: str) -> jax.Array:
+            return leaky_relu(add_bias(x, module.param(name, nn.initializers.zeros, (x.shape[-1],))))
 
         def from_rgb(x: jax.Array) -> jax.Array:
             name = f"from_rgb_{x.shape[1]}"
             x = EqualizedConv(feature_maps(cfg, x.shape[1]), kernel_size=1, dtype=dtype, name=name)(x)
-            return activate(x, f"{name}_bias")
+            return activate(self, x, f"{name}_bias")
+
+        def halve(module: nn.Module, x: jax.Array) -> jax.Array:
+            side = x.shape[1]
+            x = EqualizedConv(feature_maps(cfg, side), dtype=dtype, name=f"conv_{side}")(x)
+            x = activate(module, x, f"conv_{side}_bias")
+            module.sow("intermediates", f"features_{side}", x)
+            features = feature_maps(cfg, side // 2)
+            x = EqualizedConv(features, rescale="down", dtype=dtype, name=f"down_{side}")(blur(x))
+            return activate(module, x, f"down_{side}_bias")
 
         concatenated = condition is not None and cfg.condition == "concatenate"
         inputs = jnp.concatenate([images, condition], axis=-1) if concatenated else images
         x = from_rgb(inputs)
         resolution = images.shape[1]
         while resolution > 4:
-            x = EqualizedConv(feature_maps(cfg, resolution), dtype=dtype, name=f"conv_{resolution}")(x)
-            x = activate(x, f"conv_{resolution}_bias")
-            self.sow("intermediates", f"features_{resolution}", x)
-            features = feature_maps(cfg, resolution // 2)
-            x = EqualizedConv(features, rescale="down", dtype=dtype, name=f"down_{resolution}")(blur(x))
-            x = activate(x, f"down_{resolution}_bias")
+            x = block(self.remat, halve)(self, x)
             resolution //= 2
             if alpha is not None and resolution == images.shape[1] // 2:
                 x = crossfade(from_rgb(downscale2d(inputs)), x, alpha)
         x = minibatch_stddev(x, cfg.stddev_group)
-        x = activate(EqualizedConv(feature_maps(cfg, 4), dtype=dtype, name="conv_4")(x), "conv_4_bias")
+        x = activate(self, EqualizedConv(feature_maps(cfg, 4), dtype=dtype, name="conv_4")(x), "conv_4_bias")
         phi = leaky_relu(EqualizedDense(feature_maps(cfg, 4), dtype=dtype, name="dense")(x.reshape(x.shape[0], -1)))
         scores = EqualizedDense(1, gain=1.0, dtype=dtype, name="score")(phi)[:, 0].astype(jnp.float32)
         if condition is not None and cfg.condition == "projection":

@@ -9,10 +9,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.configs import GeneratorConfig
+from jaxgan.configs import GeneratorConfig, style_layers
 from jaxgan.models import stylegan
 from jaxgan.models.convolutions import Conv, ModulatedConv, activate, clamp
-from jaxgan.models.layers import add_bias
+from jaxgan.models.layers import add_bias, block
 from jaxgan.models.resampling import upsample2d
 from jaxgan.models.stylegan import Mapping, feature_maps
 
@@ -67,6 +67,7 @@ class Synthesis(nn.Module):
     """
 
     config: GeneratorConfig
+    remat: bool = False
 
     @nn.compact
     def __call__(
@@ -82,29 +83,39 @@ class Synthesis(nn.Module):
         dtype = jnp.dtype(cfg.dtype)
         residual = cfg.architecture == "resnet"
 
-        def styled(x: jax.Array, layer: int, up: bool, gain: float = 1.0) -> jax.Array:
+        def styled(
+            x: jax.Array, w: jax.Array, noise_keys: jax.Array | None, layer: int, up: bool, gain: float = 1.0
+        ) -> jax.Array:
             keys = None if noise_keys is None else jax.vmap(lambda key: jax.random.fold_in(key, layer))(noise_keys)
             features = feature_maps(cfg, (2 if up else 1) * x.shape[1])
             made = StyledLayer(features, dtype, cfg.noise, up, gain, cfg.conv_clamp, name=f"layer_{layer}")
             return made(x, w[:, layer], keys)
 
-        constant = self.param("constant", nn.initializers.normal(1.0), (1, 4, 4, feature_maps(cfg, 4)))
-        x = jnp.broadcast_to(constant.astype(dtype), (w.shape[0], *constant.shape[1:]))
-        x, image, layer = styled(x, 0, up=False), None, 1
-        while True:
+        def read(module: nn.Module, x: jax.Array, w: jax.Array, image: jax.Array | None) -> jax.Array:
             side = x.shape[1]
-            if cfg.architecture == "skip" or side == cfg.resolution:
-                rgb = ToRGB(dtype, cfg.conv_clamp, name=f"rgb_{side}")(x, w[:, layer])
-                image = rgb if image is None else upsample2d(image) + rgb
-            if side == cfg.resolution:
-                return jnp.tanh(image) if cfg.tanh else image
-            before = x
-            x = styled(x, layer, up=True)
-            x = styled(x, layer + 1, up=False, gain=HALF if residual else 1.0)
+            rgb = ToRGB(dtype, cfg.conv_clamp, name=f"rgb_{side}")(x, w[:, style_layers(side) - 1])
+            return rgb if image is None else upsample2d(image) + rgb
+
+        def double(module: nn.Module, before: jax.Array, w: jax.Array, noise_keys: jax.Array | None) -> jax.Array:
+            side = before.shape[1]
+            layer = style_layers(side) - 1
+            x = styled(before, w, noise_keys, layer, up=True)
+            x = styled(x, w, noise_keys, layer + 1, up=False, gain=HALF if residual else 1.0)
             if residual:
                 features, name = feature_maps(cfg, 2 * side), f"skip_{2 * side}"
                 x = x + Conv(features, 1, "up", activation=False, gain=HALF, dtype=dtype, name=name)(before)
-            layer += 2
+            return x
+
+        read, double = block(self.remat, read), block(self.remat, double)
+        constant = self.param("constant", nn.initializers.normal(1.0), (1, 4, 4, feature_maps(cfg, 4)))
+        x = jnp.broadcast_to(constant.astype(dtype), (w.shape[0], *constant.shape[1:]))
+        x, image = styled(x, w, noise_keys, 0, up=False), None
+        while x.shape[1] < cfg.resolution:
+            if cfg.architecture == "skip":
+                image = read(self, x, w, image)
+            x = double(self, x, w, noise_keys)
+        image = read(self, x, w, image)
+        return jnp.tanh(image) if cfg.tanh else image
 
 
 class Generator(stylegan.Generator):
@@ -112,4 +123,4 @@ class Generator(stylegan.Generator):
 
     def setup(self) -> None:
         self.mapping = Mapping(self.config, gain_after=True)
-        self.synthesis = Synthesis(self.config)
+        self.synthesis = Synthesis(self.config, self.remat)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from jaxgan.configs import DiscriminatorConfig
 from jaxgan.models.convolutions import Conv
-from jaxgan.models.layers import SQRT2, EqualizedDense, leaky_relu, minibatch_stddev
+from jaxgan.models.layers import SQRT2, EqualizedDense, block, leaky_relu, minibatch_stddev
 from jaxgan.models.resampling import downsample2d
 from jaxgan.models.stylegan import LandmarkEmbedding, feature_maps
 from jaxgan.models.stylegan2 import HALF
@@ -19,6 +19,7 @@ class Discriminator(nn.Module):
     """
 
     config: DiscriminatorConfig
+    remat: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, condition: jax.Array | None = None, alpha: jax.Array | None = None) -> jax.Array:
@@ -32,17 +33,22 @@ class Discriminator(nn.Module):
             side = inputs.shape[1]
             return Conv(feature_maps(cfg, side), 1, limit=limit, dtype=dtype, name=f"rgb_{side}")(inputs)
 
-        concatenated = condition is not None and cfg.condition == "concatenate"
-        inputs = jnp.concatenate([images, condition], axis=-1) if concatenated else images
-        x = from_rgb(inputs, limit)
-        while (side := x.shape[1]) > 4:
-            before, features = x, feature_maps(cfg, side // 2)
-            x = Conv(feature_maps(cfg, side), limit=limit, dtype=dtype, name=f"conv_{side}")(x)
-            self.sow("intermediates", f"features_{side}", x)
+        def halve(module: nn.Module, before: jax.Array) -> jax.Array:
+            side = before.shape[1]
+            features = feature_maps(cfg, side // 2)
+            x = Conv(feature_maps(cfg, side), limit=limit, dtype=dtype, name=f"conv_{side}")(before)
+            module.sow("intermediates", f"features_{side}", x)
             gain = HALF if residual else 1.0
             x = Conv(features, rescale="down", gain=gain, limit=limit, dtype=dtype, name=f"down_{side}")(x)
             if residual:
                 x = x + Conv(features, 1, "down", False, HALF, dtype=dtype, name=f"skip_{side}")(before)
+            return x
+
+        concatenated = condition is not None and cfg.condition == "concatenate"
+        inputs = jnp.concatenate([images, condition], axis=-1) if concatenated else images
+        x = block(self.remat, lambda module, inputs: from_rgb(inputs, limit))(self, inputs)
+        while (side := x.shape[1]) > 4:
+            x = block(self.remat, halve)(self, x)
             if skip:
                 inputs = downsample2d(inputs)
                 x = x + from_rgb(inputs, limit if side > 8 else None)  # the published one has no clamp at 4x4

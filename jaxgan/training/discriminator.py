@@ -6,18 +6,21 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import losses
+from jaxgan.training.micro_batches import in_micro_batches
 
 Score = Callable[..., jax.Array]  # (params, images, condition) -> scores [B]
+Pair = tuple[jax.Array, jax.Array | None]  # images [B, R, R, 3] and what else `score` takes of each
 
 
 def gradients(
     score: Score,
     params: dict,
-    real: tuple[jax.Array, jax.Array | None],
-    fake: tuple[jax.Array, jax.Array | None],
+    real: Pair,
+    fake: Pair,
     r1_weight: float,
-    mismatched: tuple[jax.Array, jax.Array] | None = None,
+    mismatched: Pair | None = None,
     mismatched_share: float = 0.0,
+    micro_batch: int = 0,
 ) -> tuple[dict, dict[str, jax.Array]]:
     """Gradient of the logistic loss, plus r1_weight * E |grad D(real)|^2.
 
@@ -26,11 +29,12 @@ def gradients(
     Args:
       score: The discriminator.
       params: Its parameters.
-      real, fake: Pairs (images [B, R, R, 3], condition [B, R, R, 3] or None).
+      real, fake: Images, and what else the discriminator takes: landmark images [B, R, R, 3], random keys [B] or None.
       r1_weight: Weight of the penalty, whose gradient is with respect to the images, not the condition; 0 leaves it out.
       mismatched: Real images with the conditions of others. The discriminator then cannot judge by realism alone and learns
         whether image and condition match.
       mismatched_share: Their share of the weight of the fakes.
+      micro_batch: Images of each kind that are scored at once; 0 for all.
 
     Returns:
       This device's gradient and metrics.
@@ -39,7 +43,7 @@ def gradients(
       Reed et al. 2016 (GAN-CLS).
     """
 
-    def real_terms(params: dict) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def real_terms(params: dict, real: Pair) -> tuple[jax.Array, dict[str, jax.Array]]:
         if r1_weight:
             scores, penalty = losses.scores_and_r1(lambda images: score(params, images, real[1]), real[0])
         else:
@@ -47,7 +51,7 @@ def gradients(
         weighted = r1_weight * penalty
         return losses.discriminator_real(scores) + weighted, {"d_real_score": scores.mean(), "r1": weighted}
 
-    def fake_terms(params: dict) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def fake_terms(params: dict, fake: Pair, mismatched: Pair | None) -> tuple[jax.Array, dict[str, jax.Array]]:
         scores = score(params, jax.lax.stop_gradient(fake[0]), fake[1])
         loss, metrics = losses.discriminator_fake(scores), {"d_fake_score": scores.mean()}
         if mismatched_share:
@@ -56,12 +60,16 @@ def gradients(
             loss = (1.0 - mismatched_share) * loss + mismatched_share * losses.discriminator_fake(scores)
         return loss, metrics
 
-    def loss(params: dict) -> tuple[jax.Array, dict[str, jax.Array]]:
-        real_loss, real_metrics = real_terms(params)
-        fake_loss, fake_metrics = fake_terms(params)
+    def loss(params: dict, real: Pair, fake: Pair, mismatched: Pair | None) -> tuple[jax.Array, dict[str, jax.Array]]:
+        real_loss, real_metrics = real_terms(params, real)
+        fake_loss, fake_metrics = fake_terms(params, fake, mismatched)
         return real_loss + fake_loss, {"d_loss": real_loss + fake_loss, **real_metrics, **fake_metrics}
 
-    return jax.grad(loss, has_aux=True)(params)
+    def compute(*pairs: Pair | None) -> tuple[tuple, tuple[dict, dict[str, jax.Array]]]:
+        return (), jax.grad(loss, has_aux=True)(params, *pairs)
+
+    _, means = in_micro_batches(compute, micro_batch, real, fake, mismatched)
+    return means
 
 
 def r1_schedule(make_step: Callable[[float], Callable], gamma: float, interval: int) -> Callable[[int], Callable]:

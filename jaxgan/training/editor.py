@@ -17,6 +17,7 @@ from jaxgan.models.landmarks import Landmarks, landmarks_from_keypoints
 from jaxgan.models.pipeline import invert, render, shift, to_float, to_uint8
 from jaxgan.training import discriminator, parallel
 from jaxgan.training.growing import Phase
+from jaxgan.training.micro_batches import in_micro_batches
 from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average
 
 
@@ -41,8 +42,9 @@ def make_train_step(config: EditorConfig, phase: Phase, r1_weight: float) -> Cal
     batch holds image uint8 [B, R, R, 3], keypoints and target_keypoints float32 [B, 68, 2] in pixels; frozen the variables of
     generator and inverter, and the parameters of the perceptual and the identity network if any.
     """
-    gen, encoder, critic = config.generator, Encoder(config.encoder, config.generator), make_discriminator(config.discriminator)
-    reconstruction = losses.make_reconstruction(config.perceptual, config.stylegan_discriminator)
+    gen, remat, micro_batch = config.generator, config.run.remat, config.run.micro_batch
+    encoder, critic = Encoder(config.encoder, gen, remat), make_discriminator(config.discriminator, remat)
+    reconstruction = losses.make_reconstruction(config.perceptual, config.stylegan_discriminator, remat)
     optimizer = adam(config.adam, config.run)
     naive = config.encoder.kind == "naive"
 
@@ -53,7 +55,11 @@ def make_train_step(config: EditorConfig, phase: Phase, r1_weight: float) -> Cal
         portraits = to_float(batch["image"])
         own = landmarks_from_keypoints(batch["keypoints"], gen.resolution)
         shuffled = landmarks_from_keypoints(batch["target_keypoints"], gen.resolution)
-        latents = None if naive else invert(config.inverter, gen, frozen["inverter"], portraits)
+        latents = None
+        if not naive:
+            latents, _ = in_micro_batches(
+                lambda images: (invert(config.inverter, gen, frozen["inverter"], images), ()), micro_batch, portraits
+            )
         # without a cycle, every other step reconstructs the portrait from its own landmarks
         own_turn = jnp.logical_and(config.cycle == "none", state.step % 2 == 0)
         target = jax.tree.map(lambda a, b: jnp.where(own_turn, a, b), own, shuffled)
@@ -66,34 +72,39 @@ def make_train_step(config: EditorConfig, phase: Phase, r1_weight: float) -> Cal
                 edited, updates = encoder.apply(variables, images, w, landmarks, True, mutable=["batch_stats"])
                 return edited, updates["batch_stats"]
 
-            def image(w: jax.Array) -> jax.Array:
-                return render(gen, frozen["generator"], w)
+            def judge(w: jax.Array, condition: jax.Array, compared: bool, wanted: jax.Array | None = None) -> tuple:
+                """Images of w and their scores, and terms that compare them with the portraits."""
 
-            d_params = state.params["discriminator"]
+                def compute(w: jax.Array, condition: jax.Array, wanted: jax.Array | None, *own: jax.Array) -> tuple:
+                    made = render(gen, frozen["generator"], w, remat)
+                    scores = score(state.params["discriminator"], made, condition)
+                    terms = reconstruction(frozen, made, own[0]) if compared else {}
+                    if wanted is not None:
+                        terms["identity"] = losses.identity_distance(frozen, (made, wanted), own)
+                    return (made, scores), terms
+
+                (made, scores), terms = in_micro_batches(
+                    compute, micro_batch, w, condition, wanted, portraits, batch["keypoints"]
+                )
+                return made, scores, terms
+
+            scores = {}
+            wanted = jnp.where(own_turn, batch["keypoints"], batch["target_keypoints"]) if config.identity_weight else None
             edited, stats = edit(portraits, latents, target, stats)
-            manipulated = image(edited)
-            scores = {"manipulated": score(d_params, manipulated, target.image)}
-            if config.cycle == "none":
-                terms = reconstruction(frozen, manipulated, portraits)
-                terms = {name: own_turn.astype(jnp.float32) * term for name, term in terms.items()}
-            else:
+            manipulated, scores["manipulated"], terms = judge(edited, target.image, config.cycle == "none", wanted)
+            identity = terms.pop("identity", None)
+            terms = {name: own_turn.astype(jnp.float32) * term for name, term in terms.items()}
+            if config.cycle != "none":
                 cycle, stats = edit(manipulated, edited, own, stats)
-                rendered = image(cycle)
-                scores["cycle"] = score(d_params, rendered, own.image)
+                _, scores["cycle"], terms = judge(cycle, own.image, config.cycle == "image")
                 if config.cycle == "latent":
                     terms = {"latent_cycle": losses.mse(cycle, latents)}
-                else:
-                    terms = reconstruction(frozen, rendered, portraits)
             if naive and config.cycle == "image":
                 direct, stats = edit(portraits, None, own, stats)
-                rendered = image(direct)
-                scores["direct"] = score(d_params, rendered, own.image)
-                for name, term in reconstruction(frozen, rendered, portraits).items():
-                    terms[f"direct_{name}"] = 0.5 * term
-            if config.identity_weight:
-                wanted = jnp.where(own_turn, batch["keypoints"], batch["target_keypoints"])
-                distance = losses.identity_distance(frozen, (manipulated, wanted), (portraits, batch["keypoints"]))
-                terms["identity"] = config.identity_weight * distance
+                _, scores["direct"], compared = judge(direct, own.image, True)
+                terms |= {f"direct_{name}": 0.5 * term for name, term in compared.items()}
+            if identity is not None:
+                terms["identity"] = config.identity_weight * identity
             total, terms = losses.editor_loss(terms, scores, jnp.float32(config.adversarial_weight))
             return total, (manipulated, stats, {**terms, "loss": total})
 
@@ -106,6 +117,7 @@ def make_train_step(config: EditorConfig, phase: Phase, r1_weight: float) -> Cal
             r1_weight,
             (portraits, shuffled.image),
             config.mismatched_share,
+            micro_batch,
         )
         new = apply_gradients(state, optimizer, {"encoder": grads, "discriminator": d_grads}, phase.batch_size)
         variables = {"params": new.params["encoder"], "batch_stats": batch_stats}

@@ -12,6 +12,7 @@ from jaxgan.models.families import make_discriminator, make_generator, make_inve
 from jaxgan.models.pipeline import invert, render, to_float, to_uint8
 from jaxgan.training import discriminator, parallel
 from jaxgan.training.growing import Phase
+from jaxgan.training.micro_batches import in_micro_batches
 from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average
 
 W_SAMPLES = 1024  # draws of the mapping from which the statistics of w are taken
@@ -45,9 +46,10 @@ def make_train_step(config: InverterConfig, phase: Phase, r1_weight: float) -> C
     batch holds image uint8 [B, R, R, 3] and, for the identity term, keypoints float32 [B, 68, 2] in pixels; frozen the
     variables of the generator, and the parameters of the perceptual and the identity network if any.
     """
-    inverter = make_inverter(config.trunk, config.generator)
-    critic = make_discriminator(config.discriminator)
-    reconstruction = losses.make_reconstruction(config.perceptual, config.discriminator)
+    remat, micro_batch = config.run.remat, config.run.micro_batch
+    inverter = make_inverter(config.trunk, config.generator, remat)
+    critic = make_discriminator(config.discriminator, remat)
+    reconstruction = losses.make_reconstruction(config.perceptual, config.discriminator, remat)
     optimizer = adam(config.adam, config.run)
 
     def score(params: dict, images: jax.Array, condition: None = None) -> jax.Array:
@@ -59,18 +61,22 @@ def make_train_step(config: InverterConfig, phase: Phase, r1_weight: float) -> C
         def loss(params: dict) -> tuple[jax.Array, tuple[jax.Array, dict, dict]]:
             variables = {"params": params, "batch_stats": state.extra["batch_stats"]}
             w, updates = inverter.apply(variables, real, True, mutable=["batch_stats"])
-            fake = render(config.generator, frozen["generator"], w)
-            terms = reconstruction(frozen, fake, real)
-            if config.identity_weight:
-                distance = losses.identity_distance(frozen, (fake, batch["keypoints"]), (real, batch["keypoints"]))
-                terms["identity"] = config.identity_weight * distance
-            adversarial = losses.generator_logistic(score(state.params["discriminator"], fake))
+
+            def judge(w: jax.Array, real: jax.Array, keypoints: jax.Array | None) -> tuple[jax.Array, tuple[dict, jax.Array]]:
+                fake = render(config.generator, frozen["generator"], w, remat)
+                terms = reconstruction(frozen, fake, real)
+                if config.identity_weight:
+                    distance = losses.identity_distance(frozen, (fake, keypoints), (real, keypoints))
+                    terms["identity"] = config.identity_weight * distance
+                return fake, (terms, losses.generator_logistic(score(state.params["discriminator"], fake)))
+
+            fake, (terms, adversarial) = in_micro_batches(judge, micro_batch, w, real, batch.get("keypoints"))
             total = sum(terms.values()) + config.adversarial_weight * adversarial
             return total, (fake, updates["batch_stats"], {**terms, "adv": adversarial, "loss": total})
 
         grads, (fake, batch_stats, metrics) = jax.grad(loss, has_aux=True)(state.params["inverter"])
         d_grads, d_metrics = discriminator.gradients(
-            score, state.params["discriminator"], (real, None), (fake, None), r1_weight
+            score, state.params["discriminator"], (real, None), (fake, None), r1_weight, micro_batch=micro_batch
         )
         new = apply_gradients(state, optimizer, {"inverter": grads, "discriminator": d_grads}, phase.batch_size)
         variables = {"params": new.params["inverter"], "batch_stats": batch_stats}

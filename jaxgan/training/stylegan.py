@@ -16,6 +16,7 @@ from jaxgan.models.pipeline import generate, to_float, to_uint8
 from jaxgan.training import discriminator, growing, parallel
 from jaxgan.training.augment import augment
 from jaxgan.training.growing import Phase
+from jaxgan.training.micro_batches import in_micro_batches
 from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average, step_key
 
 GRID = (4, 8)  # rows and columns of the sample grid
@@ -63,7 +64,8 @@ def mix_styles(keys: jax.Array, w: jax.Array, other: jax.Array, probability: flo
 
 def make_train_step(config: StyleGANConfig, phase: Phase, r1_weight: float) -> Callable:
     """The step (state, {}, batch with image uint8 [B, R, R, 3]) -> (state, metrics), for parallel.pmap_step."""
-    gen, generator, critic = config.generator, make_generator(config.generator), make_discriminator(config.discriminator)
+    gen, remat, micro_batch = config.generator, config.run.remat, config.run.micro_batch
+    generator, critic = make_generator(gen, remat), make_discriminator(config.discriminator, remat)
     grows, resolution = bool(config.growing.start), phase.resolution
     optimizer = adam(dataclasses.replace(config.adam, learning_rate=phase.learning_rate), config.run)
 
@@ -77,8 +79,8 @@ def make_train_step(config: StyleGANConfig, phase: Phase, r1_weight: float) -> C
         split = jnp.moveaxis(jax.vmap(lambda key: jax.random.split(key, 5))(keys), 1, 0)
         key_z, key_other, key_mix, key_noise, key_augment = split
 
-        def score(params: dict, images: jax.Array, condition: None = None) -> jax.Array:
-            return critic.apply({"params": params}, augment(config.augment, key_augment, images), condition, alpha)
+        def score(params: dict, images: jax.Array, keys: jax.Array) -> jax.Array:
+            return critic.apply({"params": params}, augment(config.augment, keys, images), None, alpha)
 
         def generator_loss(params: dict) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
             variables = {"params": params, "noise": state.extra["noise"]}
@@ -86,11 +88,18 @@ def make_train_step(config: StyleGANConfig, phase: Phase, r1_weight: float) -> C
             w = generator.apply(variables, jnp.concatenate([normal(key_z), normal(key_other)]), method="map")
             layers = style_layers(resolution)
             mixed = mix_styles(key_mix, w[:count, :layers], w[count:, :layers], config.style_mixing)
-            fake = generator.apply(variables, mixed, key_noise, resolution, alpha, method="synthesize")
-            return losses.generator_logistic(score(state.params["discriminator"], fake)), (fake, w)
+
+            def judge(w: jax.Array, key_noise: jax.Array, key_augment: jax.Array) -> tuple[jax.Array, jax.Array]:
+                fake = generator.apply(variables, w, key_noise, resolution, alpha, method="synthesize")
+                return fake, losses.generator_logistic(score(state.params["discriminator"], fake, key_augment))
+
+            fake, loss = in_micro_batches(judge, micro_batch, mixed, key_noise, key_augment)
+            return loss, (fake, w)
 
         (g_loss, (fake, w)), g_grads = jax.value_and_grad(generator_loss, has_aux=True)(state.params["generator"])
-        d_grads, metrics = discriminator.gradients(score, state.params["discriminator"], (real, None), (fake, None), r1_weight)
+        d_grads, metrics = discriminator.gradients(
+            score, state.params["discriminator"], (real, key_augment), (fake, key_augment), r1_weight, micro_batch=micro_batch
+        )
         new = apply_gradients(state, optimizer, {"generator": g_grads, "discriminator": d_grads}, phase.batch_size)
         w_mean = parallel.mean(w.mean(axis=0))
         w_avg = w_mean + config.w_avg_decay * (state.extra["w_avg"] - w_mean)
