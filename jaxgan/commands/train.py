@@ -217,6 +217,9 @@ def resolve(stage: Stage, name: str, overrides: list[str], source: Loaded | None
             raise ConfigError(f"run.batch_size={size}{at} is not a multiple of {devices} devices")
         if size // devices % min(group, size // devices):
             raise ConfigError(f"run.batch_size={size}{at} is not a multiple of discriminator.stddev_group={group} a device")
+        shrink = config.path_batch_shrink if stage.name == "stylegan" and config.path_weight else 1
+        if size // devices % shrink:
+            raise ConfigError(f"run.batch_size={size}{at} is not a multiple of path_batch_shrink={shrink} a device")
     return config
 
 

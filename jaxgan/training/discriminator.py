@@ -33,10 +33,10 @@ def gradients(
       mismatched_share: Their share of the weight of the fakes.
 
     Returns:
-      This device's gradient and metrics.
+      This device's gradient and metrics; r_t is the mean sign of real scores, 0 without overfitting and 1 at its worst.
 
     References:
-      Reed et al. 2016 (GAN-CLS).
+      Reed et al. 2016 (GAN-CLS); Karras et al. 2020, section 3 (r_t).
     """
 
     def real_terms(params: dict) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -45,7 +45,8 @@ def gradients(
         else:
             scores, penalty = score(params, *real), jnp.zeros((), jnp.float32)
         weighted = r1_weight * penalty
-        return losses.discriminator_real(scores) + weighted, {"d_real_score": scores.mean(), "r1": weighted}
+        metrics = {"d_real_score": scores.mean(), "r_t": jnp.sign(scores).mean(), "r1": weighted}
+        return losses.discriminator_real(scores) + weighted, metrics
 
     def fake_terms(params: dict) -> tuple[jax.Array, dict[str, jax.Array]]:
         scores = score(params, jax.lax.stop_gradient(fake[0]), fake[1])
@@ -62,22 +63,3 @@ def gradients(
         return real_loss + fake_loss, {"d_loss": real_loss + fake_loss, **real_metrics, **fake_metrics}
 
     return jax.grad(loss, has_aux=True)(params)
-
-
-def r1_schedule(make_step: Callable[[float], Callable], gamma: float, interval: int) -> Callable[[int], Callable]:
-    """Lazy regularisation: steps done -> the step function to run next.
-
-    Every `interval` steps R1 is included with weight gamma / 2 times the interval, otherwise not at all. These are two
-    functions compiled separately, because XLA runs a conditional's branches without its fast convolutions on CPUs.
-
-    Args:
-      make_step: r1_weight -> mapped step.
-      gamma: Weight of R1, as published.
-      interval: Steps between two of its terms.
-
-    References:
-      Karras et al. 2019, appendix B.
-    """
-    regularised = make_step(0.5 * gamma * interval)
-    plain = make_step(0.0) if interval > 1 else regularised
-    return lambda done: regularised if done % interval == 0 else plain
