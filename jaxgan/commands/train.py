@@ -230,6 +230,9 @@ def resolve(stage: Stage, name: str, overrides: list[str], source: Loaded | None
         if at_once % min(group, at_once):
             field = f"run.micro_batch={micro}" if at_once < share else f"run.batch_size={size}{at}"
             raise ConfigError(f"{field} is not a multiple of discriminator.stddev_group={group} a device")
+        shrink = config.path_batch_shrink if stage.name == "stylegan" and config.path_weight else 1
+        if share % shrink:
+            raise ConfigError(f"run.batch_size={size}{at} is not a multiple of path_batch_shrink={shrink} a device")
     return config
 
 

@@ -1,12 +1,13 @@
 """Named starting points for the three stages. Every field can be overridden on the command line."""
 
-from jaxgan.configs import demo, paper, portrait64, portrait128, small, tiny
+from jaxgan.configs import demo, paper, portrait64, portrait128, small, stylegan2_128, tiny
 from jaxgan.configs.schema import Config
 from jaxgan.errors import ConfigError
 
 PRESETS: dict[str, dict[str, Config]] = {
     "paper": paper.CONFIGS,
     "portrait128": portrait128.CONFIGS,
+    "stylegan2_128": stylegan2_128.CONFIGS,
     "portrait64": portrait64.CONFIGS,
     "small": small.CONFIGS,
     "demo": demo.CONFIGS,

@@ -120,11 +120,17 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Random changes of all images that the discriminator sees (Zhao et al. 2020), for small datasets. None by default."""
+    """Random changes of all images that the discriminator sees, for small datasets. None by default."""
 
-    color: bool = False  # brightness, saturation and contrast
-    translation: float = 0.0  # largest shift, share of the image's side; published 0.125
-    cutout: float = 0.0  # side of a grey square hole, share of the image's side; published 0.5
+    # "fixed": those of DiffAugment (Zhao et al. 2020) that are chosen here. "adaptive": all of ADA's (Karras et al. 2020), each
+    # with a probability that rises while the discriminator overfits.
+    kind: Literal["fixed", "adaptive"] = "fixed"
+    color: bool = False  # fixed: brightness, saturation and contrast
+    translation: float = 0.0  # fixed: largest shift, share of the image's side; published 0.125
+    cutout: float = 0.0  # fixed: side of a grey square hole, share of the image's side; published 0.5
+    target: float = 0.6  # adaptive: mean sign of real images' scores that is aimed at, in (0, 1)
+    interval: int = 4  # adaptive: steps between two adjustments of the probability
+    ramp_images: int = 500_000  # adaptive: images in which the probability can go from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,10 @@ class StyleGANConfig:
     adam: AdamConfig = AdamConfig(learning_rate=1.5e-3, b1=0.0)
     r1_gamma: float = 10.0  # weight of gamma/2 E|grad D(real)|^2
     r1_interval: int = 1  # steps between two R1 terms; the weight is multiplied by it
+    path_weight: float = 0.0  # of path length regularisation (Karras et al. 2019); 0: none, published for StyleGAN2: 2
+    path_interval: int = 4  # steps between two of its terms; the weight is multiplied by it
+    path_batch_shrink: int = 2  # its images are the batch divided by this
+    path_mean_decay: float = 0.99  # of the running mean of lengths, per term
     augment: AugmentConfig = AugmentConfig()
     growing: GrowingConfig = GrowingConfig()
     style_mixing: float = 0.9  # probability of a second latent from a random layer on

@@ -1,7 +1,7 @@
 """Whether the fields of a configuration fit together."""
 
 from jaxgan.configs.overrides import to_dict
-from jaxgan.configs.schema import AdamConfig, Config, EditorConfig, GrowingConfig, InverterConfig, StyleGANConfig
+from jaxgan.configs.schema import AdamConfig, AugmentConfig, Config, EditorConfig, GrowingConfig, InverterConfig, StyleGANConfig
 from jaxgan.errors import ConfigError
 
 
@@ -20,9 +20,14 @@ def validate(config: Config) -> Config:
     if config.run.micro_batch < 0:
         raise ConfigError(f"run.micro_batch must be at least 0, got {config.run.micro_batch}")
     if isinstance(config, StyleGANConfig):
-        for name in ("translation", "cutout"):
-            if not 0.0 <= getattr(config.augment, name) < 1.0:
-                raise ConfigError(f"augment.{name} must lie in [0, 1), got {getattr(config.augment, name)}")
+        _validate_augment(config.augment)
+        if config.path_weight < 0:
+            raise ConfigError(f"path_weight must be at least 0, got {config.path_weight}")
+        for name in ("path_interval", "path_batch_shrink"):
+            if getattr(config, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(config, name)}")
+        if not 0.0 <= config.path_mean_decay < 1.0:
+            raise ConfigError(f"path_mean_decay must lie in [0, 1), got {config.path_mean_decay}")
         if config.growing.start:
             for name in ("generator", "discriminator"):
                 if getattr(config, name).family != "stylegan":
@@ -53,6 +58,21 @@ def validate(config: Config) -> Config:
             "choose perceptual.network=discriminator or none to train without"
         )
     return config
+
+
+def _validate_augment(augment: AugmentConfig) -> None:
+    for name in ("translation", "cutout"):
+        if not 0.0 <= getattr(augment, name) < 1.0:
+            raise ConfigError(f"augment.{name} must lie in [0, 1), got {getattr(augment, name)}")
+    others = {"fixed": ("target", "interval", "ramp_images"), "adaptive": ("color", "translation", "cutout")}[augment.kind]
+    for name in others:
+        if getattr(augment, name) != getattr(AugmentConfig, name):
+            raise ConfigError(f"augment.{name} is not read where augment.kind is {augment.kind}; leave it out")
+    if not 0.0 < augment.target < 1.0:
+        raise ConfigError(f"augment.target must lie in (0, 1), got {augment.target}")
+    for name in ("interval", "ramp_images"):
+        if getattr(augment, name) < 1:
+            raise ConfigError(f"augment.{name} must be at least 1, got {getattr(augment, name)}")
 
 
 def _validate_growing(growing: GrowingConfig, resolution: int, adam: AdamConfig) -> None:

@@ -37,10 +37,10 @@ def gradients(
       micro_batch: Images of each kind that are scored at once; 0 for all.
 
     Returns:
-      This device's gradient and metrics.
+      This device's gradient and metrics; r_t is the mean sign of real scores, 0 without overfitting and 1 at its worst.
 
     References:
-      Reed et al. 2016 (GAN-CLS).
+      Reed et al. 2016 (GAN-CLS); Karras et al. 2020, section 3 (r_t).
     """
 
     def real_terms(params: dict, real: Pair) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -49,7 +49,8 @@ def gradients(
         else:
             scores, penalty = score(params, *real), jnp.zeros((), jnp.float32)
         weighted = r1_weight * penalty
-        return losses.discriminator_real(scores) + weighted, {"d_real_score": scores.mean(), "r1": weighted}
+        metrics = {"d_real_score": scores.mean(), "r_t": jnp.sign(scores).mean(), "r1": weighted}
+        return losses.discriminator_real(scores) + weighted, metrics
 
     def fake_terms(params: dict, fake: Pair, mismatched: Pair | None) -> tuple[jax.Array, dict[str, jax.Array]]:
         scores = score(params, jax.lax.stop_gradient(fake[0]), fake[1])
@@ -70,22 +71,3 @@ def gradients(
 
     _, means = in_micro_batches(compute, micro_batch, real, fake, mismatched)
     return means
-
-
-def r1_schedule(make_step: Callable[[float], Callable], gamma: float, interval: int) -> Callable[[int], Callable]:
-    """Lazy regularisation: steps done -> the step function to run next.
-
-    Every `interval` steps R1 is included with weight gamma / 2 times the interval, otherwise not at all. These are two
-    functions compiled separately, because XLA runs a conditional's branches without its fast convolutions on CPUs.
-
-    Args:
-      make_step: r1_weight -> mapped step.
-      gamma: Weight of R1, as published.
-      interval: Steps between two of its terms.
-
-    References:
-      Karras et al. 2019, appendix B.
-    """
-    regularised = make_step(0.5 * gamma * interval)
-    plain = make_step(0.0) if interval > 1 else regularised
-    return lambda done: regularised if done % interval == 0 else plain

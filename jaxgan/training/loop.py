@@ -15,7 +15,7 @@ from jaxgan.data.dataset import Dataset
 from jaxgan.errors import DivergedError
 from jaxgan.models.features.dlib_face import load_dlib_face
 from jaxgan.models.features.weights import load_vgg16
-from jaxgan.training import discriminator, parallel
+from jaxgan.training import lazy, parallel
 from jaxgan.training.clock import WARM_UP, Clock
 from jaxgan.training.growing import Phase, phases
 from jaxgan.training.log import TrainingLog
@@ -72,8 +72,8 @@ def train(
             process_count=jax.process_count(),
         )
 
-        def make_step(r1_weight: float, phase: Phase = phase) -> Callable:
-            return parallel.pmap_step(stage.make_step(config, phase, r1_weight))
+        def make_step(*weights: float, phase: Phase = phase) -> Callable:
+            return parallel.pmap_step(stage.make_step(config, phase, *weights))
 
         def save_networks(step: int, state: TrainState, phase: Phase = phase) -> None:
             complete = phase.completes(config, int(state.images))
@@ -86,7 +86,7 @@ def train(
                 phase,
                 state,
                 frozen,
-                discriminator.r1_schedule(make_step, config.r1_gamma, config.r1_interval),
+                lazy.schedule(make_step, lazy.terms(config)),
                 placed,
                 log,
                 save_networks,

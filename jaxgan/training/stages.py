@@ -23,7 +23,7 @@ class Stage:
     adds: tuple[str, ...]  # names of the networks that `export` returns
     inherited: Mapping[str, str]  # configuration fields that follow from them: field here -> field there
     init: Callable[[Config, Networks], TrainState]  # the state at step 0
-    make_step: Callable[[Config, Phase, float], Callable]  # (configuration, phase, weight of R1) -> step
+    make_step: Callable[..., Callable]  # (configuration, phase, weight of each term of lazy.terms) -> step
     make_sampler: Callable[[Config, Phase], Callable]  # -> (state, frozen networks, batch) -> sample grid
     export: Callable[[TrainState], Networks]  # the networks that it adds to those it started from
     reads_portraits: bool = True  # its sample grids show test portraits

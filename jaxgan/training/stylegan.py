@@ -13,13 +13,14 @@ from jaxgan.configs import StyleGANConfig, style_layers
 from jaxgan.models.families import make_discriminator, make_generator
 from jaxgan.models.layers import upscale2d
 from jaxgan.models.pipeline import generate, to_float, to_uint8
-from jaxgan.training import discriminator, growing, parallel
+from jaxgan.training import ada, adaptive, discriminator, growing, parallel, path_length
 from jaxgan.training.augment import augment
 from jaxgan.training.growing import Phase
 from jaxgan.training.micro_batches import in_micro_batches
 from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average, step_key
 
 GRID = (4, 8)  # rows and columns of the sample grid
+OTHER_IMAGES = 2**31 - 1  # folded into a step's key for images besides those of the batch, which fold in their number
 
 
 @partial(jax.jit, static_argnums=0)  # hundreds of small operations, each of which would be compiled alone
@@ -30,6 +31,10 @@ def init_state(config: StyleGANConfig) -> TrainState:
     generator = make_generator(gen).init(key_g, jnp.zeros((1, gen.latent_size), jnp.float32))
     w_avg = jnp.zeros((gen.num_layers, gen.latent_size), jnp.float32)
     extra = {"noise": generator.get("noise", {}), "w_avg": w_avg}
+    if config.path_weight:
+        extra["path_length"] = jnp.zeros((), jnp.float32)
+    if config.augment.kind == "adaptive":
+        extra["ada"] = adaptive.start()
 
     def critic(resolution: int) -> dict:
         images = jnp.zeros((1, resolution, resolution, 3), jnp.float32)
@@ -62,55 +67,91 @@ def mix_styles(keys: jax.Array, w: jax.Array, other: jax.Array, probability: flo
     return jnp.where(own[:, :, None], w, other)
 
 
-def make_train_step(config: StyleGANConfig, phase: Phase, r1_weight: float) -> Callable:
-    """The step (state, {}, batch with image uint8 [B, R, R, 3]) -> (state, metrics), for parallel.pmap_step."""
+def make_train_step(config: StyleGANConfig, phase: Phase, r1_weight: float, path_weight: float = 0.0) -> Callable:
+    """The step (state, {}, batch with image uint8 [B, R, R, 3]) -> (state, metrics), for parallel.pmap_step.
+
+    The weights are those of R1 and of the path length penalty in this step; a term of weight 0 is left out.
+    """
     gen, remat, micro_batch = config.generator, config.run.remat, config.run.micro_batch
     generator, critic = make_generator(gen, remat), make_discriminator(config.discriminator, remat)
     grows, resolution = bool(config.growing.start), phase.resolution
+    adapts = config.augment.kind == "adaptive"
     optimizer = adam(dataclasses.replace(config.adam, learning_rate=phase.learning_rate), config.run)
+
+    def styles(variables: dict, key_z: jax.Array, key_other: jax.Array, key_mix: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Mixed latents of each image [B, L, latent], and all that were drawn, [2 B, ...]."""
+        count, layers = key_z.shape[0], style_layers(resolution)
+        normal = jax.vmap(lambda key: jax.random.normal(key, (gen.latent_size,), jnp.float32))
+        w = generator.apply(variables, jnp.concatenate([normal(key_z), normal(key_other)]), method="map")
+        return mix_styles(key_mix, w[:count, :layers], w[count:, :layers], config.style_mixing), w
 
     def step(state: TrainState, frozen: dict, batch: dict) -> tuple[TrainState, dict]:
         real, alpha = to_float(batch["image"]), phase.alpha(state.images)
         if grows:
             real = growing.shrink(real, resolution, alpha)
             state = phase.restart(state, optimizer)
-        count = real.shape[0]
-        keys = parallel.per_image_keys(step_key(config.run.seed, state.step), count)
-        split = jnp.moveaxis(jax.vmap(lambda key: jax.random.split(key, 5))(keys), 1, 0)
-        key_z, key_other, key_mix, key_noise, key_augment = split
+        count, key = real.shape[0], step_key(config.run.seed, state.step)
+        key_z, key_other, key_mix, key_noise, key_augment = _keys(key, count, 5)
 
         def score(params: dict, images: jax.Array, keys: jax.Array) -> jax.Array:
-            return critic.apply({"params": params}, augment(config.augment, keys, images), None, alpha)
+            if adapts:
+                images = ada.augment(keys, state.extra["ada"]["p"], images)
+            else:
+                images = augment(config.augment, keys, images)
+            return critic.apply({"params": params}, images, None, alpha)
 
-        def generator_loss(params: dict) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        def synthesize(variables: dict, w: jax.Array, noise_keys: jax.Array) -> jax.Array:
+            return generator.apply(variables, w, noise_keys, resolution, alpha, method="synthesize")
+
+        def path_penalty(variables: dict) -> tuple[jax.Array, jax.Array]:
+            drawn = _keys(jax.random.fold_in(key, OTHER_IMAGES), count // config.path_batch_shrink, 5)
+            w, _ = styles(variables, *drawn[:3])
+            found = path_length.lengths(lambda w: synthesize(variables, w, drawn[3]), w, drawn[4])
+            return path_length.penalty(found, state.extra["path_length"], config.path_mean_decay)
+
+        def generator_loss(params: dict) -> tuple[jax.Array, tuple[jax.Array, jax.Array, dict, dict]]:
             variables = {"params": params, "noise": state.extra["noise"]}
-            normal = jax.vmap(lambda key: jax.random.normal(key, (gen.latent_size,), jnp.float32))
-            w = generator.apply(variables, jnp.concatenate([normal(key_z), normal(key_other)]), method="map")
-            layers = style_layers(resolution)
-            mixed = mix_styles(key_mix, w[:count, :layers], w[count:, :layers], config.style_mixing)
+            mixed, w = styles(variables, key_z, key_other, key_mix)
 
             def judge(w: jax.Array, key_noise: jax.Array, key_augment: jax.Array) -> tuple[jax.Array, jax.Array]:
-                fake = generator.apply(variables, w, key_noise, resolution, alpha, method="synthesize")
+                fake = synthesize(variables, w, key_noise)
                 return fake, losses.generator_logistic(score(state.params["discriminator"], fake, key_augment))
 
-            fake, loss = in_micro_batches(judge, micro_batch, mixed, key_noise, key_augment)
-            return loss, (fake, w)
+            fake, total = in_micro_batches(judge, micro_batch, mixed, key_noise, key_augment)
+            metrics, updates = {"g_loss": total}, {}
+            if config.path_weight:
+                metrics["path_penalty"] = jnp.zeros((), jnp.float32)
+            if path_weight:
+                penalty, updates["path_length"] = path_penalty(variables)
+                metrics["path_penalty"] = path_weight * penalty
+                total = total + metrics["path_penalty"]
+            return total, (fake, w, metrics, updates)
 
-        (g_loss, (fake, w)), g_grads = jax.value_and_grad(generator_loss, has_aux=True)(state.params["generator"])
+        g_grads, (fake, w, g_metrics, updates) = jax.grad(generator_loss, has_aux=True)(state.params["generator"])
         d_grads, metrics = discriminator.gradients(
             score, state.params["discriminator"], (real, key_augment), (fake, key_augment), r1_weight, micro_batch=micro_batch
         )
         new = apply_gradients(state, optimizer, {"generator": g_grads, "discriminator": d_grads}, phase.batch_size)
         w_mean = parallel.mean(w.mean(axis=0))
-        w_avg = w_mean + config.w_avg_decay * (state.extra["w_avg"] - w_mean)
+        extra = {**state.extra, "w_avg": w_mean + config.w_avg_decay * (state.extra["w_avg"] - w_mean), **updates}
         ema = moving_average(state.ema["generator"], new.params["generator"], config.ema_half_life, phase.batch_size)
-        extra = {**state.extra, "w_avg": w_avg}
-        metrics = parallel.mean({"g_loss": g_loss, **metrics})
+        metrics = parallel.mean({**g_metrics, **metrics})
+        if config.path_weight:
+            metrics["path_length"] = extra["path_length"]
+        if adapts:
+            metrics["augment_p"] = state.extra["ada"]["p"]
+            extra["ada"] = adaptive.adjust(config.augment, state.extra["ada"], metrics["r_t"], state.step, phase.batch_size)
         if grows:
             metrics |= {"resolution": jnp.float32(resolution), "alpha": jnp.float32(1.0) if alpha is None else alpha}
         return new.replace(extra=extra, ema={"generator": ema}), metrics
 
     return step
+
+
+def _keys(key: jax.Array, count: int, parts: int) -> jax.Array:
+    """Random keys [parts, count], the same however the global batch is split."""
+    keys = parallel.per_image_keys(key, count)
+    return jnp.moveaxis(jax.vmap(lambda each: jax.random.split(each, parts))(keys), 1, 0)
 
 
 def export(state: TrainState) -> dict:

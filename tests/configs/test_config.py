@@ -74,7 +74,7 @@ def test_paper_preset_holds_the_published_numbers():
 
 
 def test_unknown_preset_lists_those_there_are():
-    with pytest.raises(ConfigError, match="'huge'.*paper, portrait128, portrait64, small, demo, tiny"):
+    with pytest.raises(ConfigError, match="'huge'.*paper, portrait128, stylegan2_128, portrait64, small, demo, tiny"):
         preset("huge", "stylegan")
 
 

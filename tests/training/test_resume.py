@@ -20,7 +20,7 @@ import pytest
 from jaxgan.checkpoints import Checkpoints, load
 from jaxgan.commands import prepare
 from jaxgan.commands import train as train_command
-from jaxgan.configs import preset
+from jaxgan.configs import override, preset
 from jaxgan.runtime import EXIT_INTERRUPTED, EXIT_PREEMPTED, lock_folder
 from jaxgan.training.stages import STAGES
 
@@ -110,6 +110,21 @@ def test_killed_at_any_moment_it_ends_as_if_nothing_had_happened(home, tmp_path,
                 break
             kills += 1
         assert_same_run(home, stage, workdir)
+
+
+def test_adaptive_augmentation_and_path_length_resume_where_they_were(home, tmp_path):
+    chosen = ["augment.kind=adaptive", "augment.color=false", "augment.translation=0", "augment.cutout=0", "path_weight=2"]
+    chosen += ["augment.interval=3", "augment.ramp_images=48", "path_interval=2"]  # stopped between two adjustments
+    for name, lengths in (("whole", [IMAGES]), ("resumed", [IMAGES // 3, IMAGES])):
+        for length in lengths:
+            more = [*chosen, f"run.total_images={length}"]
+            assert train_command.main(["stylegan", *flags(home, "stylegan", tmp_path / name, *more)]) == 0
+    found, expected = (lines_of(tmp_path / name) for name in ("resumed", "whole"))
+    assert found == expected
+    assert len({line["augment_p"] for line in found}) > 1 and found[-1]["path_length"] > 0
+    like = jax.eval_shape(lambda: STAGES["stylegan"].init(override(preset("tiny", "stylegan"), chosen), {}))
+    states = [Checkpoints(tmp_path / name).restore_state(IMAGES // 8, like) for name in ("resumed", "whole")]
+    jax.tree.map(np.testing.assert_array_equal, *states)
 
 
 @pytest.mark.parametrize(("name", "status"), [("SIGTERM", EXIT_PREEMPTED), ("SIGINT", EXIT_INTERRUPTED)])

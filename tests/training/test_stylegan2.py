@@ -1,20 +1,26 @@
 """Every stage trains with networks of StyleGAN2, and knows of them by their configuration alone."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxgan.configs import override, preset, validate
 from jaxgan.errors import ConfigError
-from jaxgan.training import parallel
+from jaxgan.models.families import make_generator
+from jaxgan.runtime import AXIS
+from jaxgan.training import lazy, parallel, path_length
 from jaxgan.training.growing import phases
 from jaxgan.training.stages import STAGES
 
+# The published training, ADA and path length included; p = 0.5 after a step.
+ADAPTIVE = ["augment.kind=adaptive", "augment.color=false", "augment.translation=0", "augment.cutout=0"]
+ADAPTIVE += ["augment.interval=1", "augment.ramp_images=16", "path_weight=2"]
 FAMILY = ["generator.family=stylegan2", "generator.tanh=false", "discriminator.family=stylegan2"]
 
 
 def tiny(stage):
-    more = ["stylegan_discriminator.family=stylegan2"] if stage == "editor" else []
+    more = {"stylegan": ADAPTIVE, "editor": ["stylegan_discriminator.family=stylegan2"]}.get(stage, [])
     return validate(override(preset("tiny", stage), FAMILY + more))
 
 
@@ -24,8 +30,9 @@ def batch_of(config):
     return {"image": rng.integers(0, 256, (count, side, side, 3), np.uint8), **points}
 
 
-def step_of(stage, config):
-    return parallel.pmap_step(STAGES[stage].make_step(config, phases(config)[0], 1.0), jax.local_devices()[:1])
+def step_of(stage, config, devices=1):
+    weights = [1.0 for _ in lazy.terms(config)]
+    return parallel.pmap_step(STAGES[stage].make_step(config, phases(config)[0], *weights), jax.local_devices()[:devices])
 
 
 def test_the_steps_of_all_stages_and_their_grids():
@@ -60,17 +67,110 @@ def test_pyramids_train_from_the_average_on(kind):
         validate(override(tiny("editor"), [f"encoder.trunk.kind={kind}"]))
 
 
-def test_a_step_moves_every_parameter_of_both_networks():
-    config = tiny("stylegan")
-    before = STAGES["stylegan"].init(config, {})
-    kept = jax.device_get(before.params)
-    step, devices = step_of("stylegan", config), jax.local_devices()[:1]
-    state, metrics = step(parallel.replicate(before, devices), {}, parallel.put(batch_of(config), devices))
+def start():
+    """A training whose next step augments with p = 0.5."""
+    state = STAGES["stylegan"].init(tiny("stylegan"), {})
+    return state.replace(extra={**state.extra, "ada": {**state.extra["ada"], "p": jnp.float32(0.5)}})
+
+
+@pytest.fixture(scope="module")
+def steps():
+    """A step with all terms, on one and on four devices."""
+    made, config = [], tiny("stylegan")
+    for count in (1, 4):
+        devices = jax.local_devices()[:count]
+        state = parallel.replicate(start(), devices)
+        made.append(step_of("stylegan", config, count)(state, {}, parallel.put(batch_of(config), devices)))
+    return jax.device_get(made)
+
+
+def test_a_step_moves_every_parameter_of_both_networks(steps):
+    (state, metrics), _ = steps
     assert all(np.isfinite(value) for value in metrics.values())
-    moved = jax.tree.map(lambda a, b: not np.array_equal(a, b), kept, jax.device_get(state.params))
+    moved = jax.tree.map(lambda a, b: not np.array_equal(a, b), jax.device_get(start().params), state.params)
     still = [jax.tree_util.keystr(path) for path, value in jax.tree_util.tree_leaves_with_path(moved) if not value]
     assert still == []
     assert np.abs(state.extra["w_avg"]).max() > 0
+
+
+def test_one_device_and_four_take_the_same_step(steps):
+    (one, one_metrics), (four, four_metrics) = steps
+    for name in one_metrics:
+        np.testing.assert_allclose(one_metrics[name], four_metrics[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), one.extra, four.extra)
+    for a, b in zip(jax.tree.leaves(one.opt_state), jax.tree.leaves(four.opt_state), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-3, atol=1e-4 * max(1.0, float(np.abs(a).max())))
+
+
+def test_a_step_logs_p_and_the_path_length_and_moves_them(steps):
+    (state, metrics), _ = steps
+    mean = state.extra["path_length"]
+    assert metrics["path_length"] == mean > 0
+    np.testing.assert_array_less((99 * mean) ** 2, metrics["path_penalty"] * 1.001)  # lengths are 100 times the first mean
+    assert metrics["augment_p"] == 0.5
+    assert state.extra["ada"]["p"] == (1.0 if metrics["r_t"] > 0.6 else 0.0) and state.extra["ada"]["signs"] == 0
+
+
+def test_lengths_are_those_of_directional_derivatives_one_by_one():
+    config = tiny("stylegan").generator
+    variables = make_generator(config).init(jax.random.key(0), jnp.zeros((1, config.latent_size), jnp.float32))
+    w = jax.random.normal(jax.random.key(1), (2, config.num_layers, config.latent_size), jnp.float32)
+    keys = jax.random.split(jax.random.key(2), 2)
+
+    def synthesize(w):
+        return make_generator(config).apply(variables, w, method="synthesize")
+
+    def naive(w, key):
+        normal = jax.random.normal(key, (8, 8, 3), jnp.float32) / 8
+        axes = jnp.eye(w.size, dtype=jnp.float32).reshape(-1, *w.shape)
+        slopes = jax.vmap(lambda axis: jnp.vdot(jax.jvp(lambda w: synthesize(w[None])[0], (w,), (axis,))[1], normal))(axes)
+        return jnp.sqrt(jnp.square(slopes).sum() / config.num_layers)
+
+    found = jax.jit(lambda w: path_length.lengths(synthesize, w, keys))(w)
+    np.testing.assert_allclose(found, jax.jit(jax.vmap(naive))(w, keys), rtol=1e-4)
+
+
+def test_lengths_and_penalty_of_a_linear_generator():
+    """image = A w, so that a length is |A^T y|; its running mean is one for all devices."""
+    rng, count = np.random.default_rng(0), 4
+    matrix = rng.standard_normal((3, 5, 4 * 6 * 2)).astype(np.float32)
+    w = jnp.asarray(rng.standard_normal((count, 3, 5)), jnp.float32)
+    keys = jax.random.split(jax.random.key(0), count)
+    normal = jax.vmap(lambda key: jax.random.normal(key, (4, 6, 2), jnp.float32))(keys).reshape(count, -1)
+    expected = np.linalg.norm(np.tensordot(np.asarray(normal), matrix, (1, 2)).reshape(count, -1), axis=1) / (3 * 24) ** 0.5
+
+    def step(mean, w, keys):
+        def synthesize(w):
+            return jnp.tensordot(w, matrix, 2).reshape(-1, 4, 6, 2)
+
+        penalty, new = path_length.penalty(path_length.lengths(synthesize, w, keys), mean, 0.99)
+        return parallel.mean(penalty), new
+
+    for devices in (1, 4):
+        mapped = jax.pmap(step, axis_name=AXIS, in_axes=(None, 0, 0), out_axes=None, devices=jax.local_devices()[:devices])
+        penalty, mean = mapped(jnp.float32(2), *(each.reshape(devices, -1, *each.shape[1:]) for each in (w, keys)))
+        np.testing.assert_allclose(mean, 0.99 * 2 + 0.01 * expected.mean(), rtol=1e-5)
+        np.testing.assert_allclose(penalty, np.mean((expected - mean) ** 2), rtol=1e-4)
+
+
+def test_a_step_without_the_terms_keeps_their_state_and_metrics():
+    """Traced alone: what averages metrics over steps finds the same names in all."""
+    config = tiny("stylegan")
+    state, batch = jax.eval_shape(start), parallel.split(batch_of(config), 1)
+    devices, parts = jax.local_devices()[:1], STAGES["stylegan"]
+    plain = parallel.pmap_step(parts.make_step(config, phases(config)[0], 0.0, 0.0), devices)
+    assert jax.eval_shape(plain, state, {}, batch) == jax.eval_shape(step_of("stylegan", config), state, {}, batch)
+
+
+def test_stylegan2_128_is_what_the_published_code_chooses():
+    config = validate(preset("stylegan2_128", "stylegan"))
+    generator, batch = config.generator, config.run.batch_size
+    assert (generator.resolution, generator.latent_size, generator.mapping_layers, generator.fmap_base) == (128, 512, 2, 16384)
+    assert config.discriminator.architecture == "resnet" and config.discriminator.stddev_group == 4
+    assert (config.adam.learning_rate, config.adam.b1, config.adam.b2) == (0.0025, 0.0, 0.99)
+    np.testing.assert_allclose(config.r1_gamma, 0.0002 * 128**2 / batch)
+    assert lazy.terms(config) == [(config.r1_gamma / 2, 16), (2.0, 4)]
+    assert (config.augment.kind, config.augment.target, config.augment.ramp_images) == ("adaptive", 0.6, 500_000)
 
 
 @pytest.mark.parametrize("network", ["generator", "discriminator"])

@@ -1,4 +1,4 @@
-"""Training steps: device invariance, replicas, what each variant trains, and the schedule of R1."""
+"""Training steps: device invariance, replicas, what each variant trains, and the schedule of lazy terms."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from jaxgan import losses
 from jaxgan.configs import override, preset, validate
 from jaxgan.errors import ConfigError
 from jaxgan.models.stylegan import Generator
-from jaxgan.training import discriminator, inverter, parallel, stylegan
+from jaxgan.training import discriminator, inverter, lazy, parallel, stylegan
 from jaxgan.training.growing import phases
 from jaxgan.training.stages import STAGES
 from jaxgan.training.state import adam, moving_average, step_key
@@ -115,7 +115,7 @@ def test_each_variant_trains_with_its_terms(variant, earlier):
         "difference_image": {"pixel", "perceptual", "adv_manipulated", "adv_cycle"},
         "keypoint_latent": {"latent_cycle", "adv_manipulated", "adv_cycle"},
     }[variant]
-    common = {"loss", "d_loss", "d_real_score", "d_fake_score", "r1"}
+    common = {"loss", "d_loss", "d_real_score", "d_fake_score", "r_t", "r1"}
     assert set(metrics) == terms | common
     adversarial = sum(float(metrics[name]) for name in terms if name.startswith("adv"))
     rest = sum(float(metrics[name]) for name in terms if not name.startswith("adv"))
@@ -160,14 +160,20 @@ def test_impossible_variants_are_named():
         validate(dataclasses.replace(config, mismatched_share=1.5))
 
 
-def test_r1_schedule_runs_every_interval_with_the_weight_times_it():
+def test_terms_run_every_interval_with_the_weight_times_it():
     made = []
-    schedule = discriminator.r1_schedule(lambda weight: made.append(weight) or weight, gamma=10.0, interval=4)
-    assert [schedule(done) for done in range(9)] == [20.0, 0.0, 0.0, 0.0] * 2 + [20.0]
-    assert made == [20.0, 0.0]
-    assert np.mean([schedule(done) for done in range(8)]) == 5.0  # gamma / 2, as when taken at every step
-    always = discriminator.r1_schedule(lambda weight: weight, gamma=10.0, interval=1)
+    schedule = lazy.schedule(lambda *weights: made.append(weights) or weights, [(5.0, 4), (2.0, 2)])
+    assert [schedule(done) for done in range(5)] == [(20.0, 4.0), (0.0, 0.0), (0.0, 4.0), (0.0, 0.0), (20.0, 4.0)]
+    assert len(made) == 3  # one step compiled for each combination
+    assert np.mean([schedule(done) for done in range(8)], axis=0).tolist() == [5.0, 2.0]  # as when taken at every step
+    always = lazy.schedule(lambda weight: weight, [(5.0, 1)])
     assert [always(done) for done in range(3)] == [5.0] * 3
+
+
+def test_the_terms_of_a_stage_follow_from_its_configuration():
+    config = override(preset("tiny", "stylegan"), ["r1_gamma=3", "path_weight=2", "path_interval=8"])
+    assert lazy.terms(config) == [(1.5, 2), (2.0, 8)]
+    assert lazy.terms(preset("tiny", "editor")) == [(5.0, 2)]
 
 
 def test_style_mixing_cuts_uniformly_between_1_and_the_last_layer():
@@ -262,7 +268,7 @@ def test_lazy_r1_equals_frequent_r1_in_expectation():
     def gradient(r1_weight):
         return discriminator.gradients(score, params, (real, None), (fake, None), r1_weight)[0]["quadratic"]
 
-    frequent, lazy = (discriminator.r1_schedule(gradient, gamma=3.0, interval=interval) for interval in (1, 5))
-    mean = np.mean([lazy(done) for done in range(10)], axis=0)
+    frequent, rare = (lazy.schedule(gradient, [(1.5, interval)]) for interval in (1, 5))
+    mean = np.mean([rare(done) for done in range(10)], axis=0)
     np.testing.assert_allclose(mean, frequent(0), rtol=1e-4, atol=1e-4)
-    assert np.abs(lazy(1) - frequent(1)).max() > 0.1
+    assert np.abs(rare(1) - frequent(1)).max() > 0.1
