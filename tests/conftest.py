@@ -1,6 +1,6 @@
 """Strict JAX for all tests and the commands they start: no silent promotion of types or ranks, and four CPU devices.
 
-What one compiles others reuse. LLVM optimises less than it does for users: a quarter less time to compile, the same XLA passes.
+What one compiles others reuse. LLVM does not optimise: a third less time than as users compile, with the same XLA passes.
 """
 
 import atexit
