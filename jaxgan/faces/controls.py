@@ -83,9 +83,12 @@ class Face:
         """
         if unknown := [name for name in changes if name not in CONTROLS]:
             raise InputError(f"unknown control {', '.join(map(repr, unknown))}; known: {', '.join(CONTROLS)}")
+        changes = {name: as_number(change, name) for name, change in changes.items()}
+        if not any(changes.values()):  # not to the rounding of a fit, but to the last bit
+            return self.keypoints.copy()
         wanted = self._fit
         for name, change in changes.items():
-            wanted = self._moved(wanted, name, as_number(change, name), emphasise)
+            wanted = self._moved(wanted, name, change, emphasise)
         unlike = self._points - project(self._fit)
         made = project(wanted) + turned(unlike, (wanted.angles - self._fit.angles)[:, 2:])
         return made[0] if self._single else made

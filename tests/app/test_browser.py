@@ -192,7 +192,7 @@ def test_the_download_is_edited_in_full_and_the_expression_comes_back(tab, tmp_p
 def test_a_picture_and_the_camera_are_followed(tab):
     before = picture(tab)
     tab.set_input_files("#choose-target", PHOTO.parent / "target.jpg")
-    expect(tab.locator("#status")).to_contain_text("follows that one")
+    expect(tab.locator("#status")).to_contain_text("takes its pose and expression")
     changed(tab, before)
     tab.click("#forget-target")
     tab.wait_for_function("before => document.getElementById('picture').toDataURL() === before", arg=before)

@@ -132,11 +132,11 @@ def test_convert_names_bad_tensors_and_keeps_the_old_file(tmp_path, torch_state,
     assert [path.read_text() for path in (tmp_path / "out").iterdir()] == ["old"]
 
 
-@pytest.mark.parametrize("content", [b"no zip", b""])
-def test_convert_refuses_other_files(tmp_path, capsys, content):
+@pytest.mark.parametrize("content, message", [(b"no zip", "not a PyTorch state dict"), (b"", "the file is empty")])
+def test_convert_refuses_other_files(tmp_path, capsys, content, message):
     pytest.importorskip("torch")
     (tmp_path / "bad.pth").write_bytes(content)
     assert convert.main(["vgg16", "--weights", str(tmp_path / "bad.pth"), "--out", str(tmp_path / "out")]) == 1
-    assert "bad.pth: not a PyTorch state dict" in capsys.readouterr().err
+    assert f"bad.pth: {message}" in capsys.readouterr().err
     assert convert.main(["vgg16", "--weights", str(tmp_path / "no.pth"), "--out", str(tmp_path / "out")]) == 1
     assert "no.pth: no such file" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from jaxgan.training import lazy, parallel, path_length
 from jaxgan.training.growing import phases
 from jaxgan.training.stages import STAGES
 
-# The published training, ADA and path length included; p = 0.5 after a step.
+# The published training, ADA and path length included, with a p that soon moves.
 ADAPTIVE = ["augment.kind=adaptive", "augment.color=false", "augment.translation=0", "augment.cutout=0"]
 ADAPTIVE += ["augment.interval=1", "augment.ramp_images=16", "path_weight=2"]
 FAMILY = ["generator.family=stylegan2", "generator.tanh=false", "discriminator.family=stylegan2"]
