@@ -23,7 +23,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit the folder, and s
 import jax
 import pytest
 
-STEPS = ("training", "checkpoints", "commands")  # folders of tests that train
+STEPS = ("training", "checkpoints", "commands", "importers", "models")  # folders of tests whose time is compilation
 
 if "PYTEST_XDIST_WORKER" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
@@ -37,8 +37,8 @@ def no_more_compiled_functions_than_needed():
 
 
 @pytest.fixture(autouse=True, scope="module")
-def trainings_without_optimised_code(request, no_more_compiled_functions_than_needed):
-    """Steps run a few times each: compiling them takes most of the time, and two thirds of it without LLVM's optimisations."""
+def compiled_in_less_time(request, no_more_compiled_functions_than_needed):
+    """Steps run a few times each, and without LLVM's optimisations compile in two thirds of the time."""
     quick = request.path.parent.name in STEPS
     jax.config.update("jax_disable_most_optimizations", quick)
     os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(quick))  # for the commands that tests start
