@@ -36,7 +36,8 @@ class Warp:
         size = np.array([width, height])
         corners = np.round(_lines()[:, None] * size).astype(int)
         grid = np.stack(np.meshgrid(corners[:, 0], corners[:, 1]), axis=-1)
-        sources = np.clip(grid + self._shift * size, 0, size - 0.01)  # Pillow leaves what comes from the very edge black
+        sources = np.clip(grid + self._shift * size, 0, size)
+        sources[1:-1, 1:-1] = np.minimum(sources[1:-1, 1:-1], size - 0.01)  # Pillow leaves what comes from the very edge black
         mesh = []
         for row in range(CELLS):
             for column in range(CELLS):
