@@ -36,8 +36,7 @@ def lower(config: Config, networks: Networks, r1: bool, devices: Sequence[jax.De
     image = jax.ShapeDtypeStruct((len(devices), share, side, side, 3), np.uint8)
     weight = 0.5 * config.r1_gamma * config.r1_interval if r1 else 0.0
     step = parallel.pmap_step(stage.make_step(config, phases(config)[-1], weight), devices)
-    with jax.default_device(devices[0]):  # convolutions are traced for its platform
-        return step.lower(state, networks, {"image": image, "keypoints": points, "target_keypoints": points})
+    return step.lower(state, networks, {"image": image, "keypoints": points, "target_keypoints": points})
 
 
 def compiled(lowered: jax.stages.Lowered, options: dict[str, int | bool] | None = None) -> dict[str, float]:
