@@ -42,8 +42,7 @@ def as_photo(photo: Any) -> np.ndarray:
         return to_rgb(photo, alpha=True)
     if isinstance(photo, np.ndarray) and photo.ndim == 3 and photo.shape[2] == 4 and photo.dtype == np.uint8 and photo.size:
         return photo
-    (image,) = as_portraits([photo], "photo")
-    return image
+    return _as_portrait(photo, "photo")
 
 
 def _as_portrait(image: Any, name: str) -> np.ndarray:

@@ -1,6 +1,6 @@
 """A photograph with a face that is edited, any number of times, and put back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,8 +97,11 @@ class OpenPhoto:
         made = put_back(self.pixels[..., :3], self.keypoints, there, self._unedited, self._rendering(latents, wanted))
         return made if self.pixels.shape[2] == 3 else np.dstack([made, self.pixels[..., 3]])
 
-    def edit_to(self, target: Target, strength: float = 1.0, paste: bool = True) -> tuple[np.ndarray, list[str]]:
-        """As `edit`, to a target; and remarks."""
+    def edit_to(
+        self, target: Target | Mapping[str, float], strength: float = 1.0, paste: bool = True
+    ) -> tuple[np.ndarray, list[str]]:
+        """As `edit`, to a target or by changes of controls; and remarks."""
+        target = self.editor.as_target(target)
         wanted, remarks = target.wanted(self.own)
         asked = target.wanted(self.own, emphasise=True)[0] if target.keypoints is None else wanted  # fits take milliseconds
         return self.edit(wanted, strength, paste, asked), remarks

@@ -172,6 +172,10 @@ def test_faces_that_cannot_be_asked_for(opened, face, message):
         choose(list(opened.faces), face)
 
 
+def test_controls_may_be_a_dictionary(opened):
+    np.testing.assert_array_equal(opened.edit_to({"yaw": 0})[0], opened.pixels)
+
+
 def test_landmarks_may_be_lists(opened):
     np.testing.assert_array_equal(opened.edit(opened.own.tolist()), opened.pixels)
     np.testing.assert_array_equal(opened.edit(opened.own[None]), opened.pixels)
