@@ -9,16 +9,16 @@ shorter, activations are float32 (`generator.dtype=bfloat16 discriminator.dtype=
 step of Adam with the loss. The later stages are `portrait128`'s with these networks. Not run at this width.
 """
 
+import dataclasses
+
+from jaxgan.configs import portrait128
 from jaxgan.configs.schema import (
     AdamConfig,
     AugmentConfig,
     Config,
     DiscriminatorConfig,
-    EditorConfig,
     EncoderConfig,
     GeneratorConfig,
-    InverterConfig,
-    PerceptualConfig,
     RunConfig,
     StyleGANConfig,
     TrunkConfig,
@@ -26,6 +26,7 @@ from jaxgan.configs.schema import (
 
 GENERATOR = GeneratorConfig(family="stylegan2", mapping_layers=2, separate_w=False, tanh=False, conv_clamp=256.0)
 DISCRIMINATOR = DiscriminatorConfig(family="stylegan2", conv_clamp=256.0)
+TRUNK = TrunkConfig(width=32, max_width=192, output_scale=True)
 
 CONFIGS: dict[str, Config] = {
     "stylegan": StyleGANConfig(
@@ -38,35 +39,15 @@ CONFIGS: dict[str, Config] = {
         path_weight=2.0,
         augment=AugmentConfig(kind="adaptive"),
     ),
-    "inverter": InverterConfig(
-        run=RunConfig(
-            batch_size=64, total_images=1_000_000, tick_images=10_000, sample_images=50_000, checkpoint_images=100_000
-        ),
-        generator=GENERATOR,
-        discriminator=DISCRIMINATOR,
-        trunk=TrunkConfig(width=32, max_width=192, output_scale=True),
-        perceptual=PerceptualConfig(network="discriminator", weight=0.1),
-        adam=AdamConfig(learning_rate=2e-3, decay=0.5),
-        adversarial_weight=0.02,
-        r1_gamma=1.0,
-        r1_interval=8,
-        ema_half_life=10_000,
+    "inverter": dataclasses.replace(
+        portrait128.CONFIGS["inverter"], generator=GENERATOR, discriminator=DISCRIMINATOR, trunk=TRUNK
     ),
-    "editor": EditorConfig(
-        run=RunConfig(
-            batch_size=64, total_images=1_000_000, tick_images=10_000, sample_images=50_000, checkpoint_images=100_000
-        ),
+    "editor": dataclasses.replace(
+        portrait128.CONFIGS["editor"],
         generator=GENERATOR,
-        inverter=TrunkConfig(width=32, max_width=192, output_scale=True),
+        inverter=TRUNK,
         stylegan_discriminator=DISCRIMINATOR,
-        encoder=EncoderConfig(trunk=TrunkConfig(width=32, max_width=192, output_scale=True), shift_scale_init=0.1),
+        encoder=EncoderConfig(trunk=TRUNK, shift_scale_init=0.1),
         discriminator=DISCRIMINATOR,
-        perceptual=PerceptualConfig(network="discriminator", weight=0.1),
-        adam=AdamConfig(learning_rate=1e-3, decay=0.5),
-        adversarial_weight=0.1,
-        mismatched_share=0.5,
-        r1_gamma=1.0,
-        r1_interval=8,
-        ema_half_life=10_000,
     ),
 }

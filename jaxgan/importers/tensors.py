@@ -163,7 +163,7 @@ def to_numpy(tensor: Any, where: str) -> np.ndarray:
     known = not tensor.is_floating_point() or str(tensor.dtype) in ("torch.float16", "torch.float32", "torch.float64")
     try:
         return (tensor if known else tensor.float()).numpy()
-    except (TypeError, RuntimeError, NotImplementedError):
+    except (TypeError, RuntimeError):
         raise WeightsError(f"{where} holds {tensor.dtype}, which is not read") from None
 
 

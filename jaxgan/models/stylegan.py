@@ -94,6 +94,11 @@ class StyledLayer(nn.Module):
         return jnp.broadcast_to(noise, shape) * strength[None, None, None, :]
 
 
+def layer_keys(noise_keys: jax.Array | None, layer: int) -> jax.Array | None:
+    """Random keys [B] of a layer's noise, from those of the images; None for fixed noise."""
+    return None if noise_keys is None else jax.vmap(lambda key: jax.random.fold_in(key, layer))(noise_keys)
+
+
 class Synthesis(nn.Module):
     """Maps w [B, L, latent] to images [B, R, R, 3] in [-1, 1] (unbounded without tanh).
 
@@ -128,9 +133,8 @@ class Synthesis(nn.Module):
         def styled(module: nn.Module, x: jax.Array, w: jax.Array, noise_keys: jax.Array | None, layer: int) -> jax.Array:
             features = feature_maps(cfg, 4 << (layer // 2))
             rescale = "up" if layer >= 2 and layer % 2 == 0 else None
-            keys = None if noise_keys is None else jax.vmap(lambda key: jax.random.fold_in(key, layer))(noise_keys)
             made = StyledLayer(features, dtype, cfg.noise, rescale, convolve=layer > 0, name=f"layer_{layer}")
-            return made(x, w[:, layer], keys)
+            return made(x, w[:, layer], layer_keys(noise_keys, layer))
 
         constant = self.param("constant", nn.initializers.ones, (1, 4, 4, feature_maps(cfg, 4)))
         x = jnp.broadcast_to(constant.astype(dtype), (w.shape[0], *constant.shape[1:]))

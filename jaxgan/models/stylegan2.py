@@ -14,7 +14,7 @@ from jaxgan.models import stylegan
 from jaxgan.models.convolutions import Conv, ModulatedConv, activate, clamp
 from jaxgan.models.layers import add_bias, block
 from jaxgan.models.resampling import upsample2d
-from jaxgan.models.stylegan import Mapping, feature_maps
+from jaxgan.models.stylegan import Mapping, feature_maps, layer_keys
 
 HALF = 0.5**0.5  # gain of each branch of a residual block, which keeps the variance of their sum
 
@@ -86,10 +86,9 @@ class Synthesis(nn.Module):
         def styled(
             x: jax.Array, w: jax.Array, noise_keys: jax.Array | None, layer: int, up: bool, gain: float = 1.0
         ) -> jax.Array:
-            keys = None if noise_keys is None else jax.vmap(lambda key: jax.random.fold_in(key, layer))(noise_keys)
             features = feature_maps(cfg, (2 if up else 1) * x.shape[1])
             made = StyledLayer(features, dtype, cfg.noise, up, gain, cfg.conv_clamp, name=f"layer_{layer}")
-            return made(x, w[:, layer], keys)
+            return made(x, w[:, layer], layer_keys(noise_keys, layer))
 
         def read(module: nn.Module, x: jax.Array, w: jax.Array, image: jax.Array | None) -> jax.Array:
             side = x.shape[1]
