@@ -1,42 +1,18 @@
-"""Training steps compiled ahead of time from shapes alone: no device is needed and nothing is allocated."""
+"""What a compiler says of training steps, for devices that need not be there."""
 
 import json
 import time
-from collections.abc import Sequence
 from typing import Any, TextIO
 
 import jax
-import numpy as np
 
 from jaxgan.configs import Config
-from jaxgan.training import parallel
-from jaxgan.training.growing import phases
-from jaxgan.training.stages import STAGES, Networks, stage_of
+from jaxgan.training import lazy
 
 
-def networks_before(configs: dict[str, Config], stage: str) -> Networks:
-    """Shapes of the networks that a stage starts from, by the configurations of the stages before it."""
-    networks: Networks = {}
-    for name in list(STAGES)[: list(STAGES).index(stage)]:
-        state = jax.eval_shape(lambda networks, name=name: STAGES[name].init(configs[name], networks), networks)
-        networks = networks | jax.eval_shape(STAGES[name].export, state)
-    return networks
-
-
-def lower(config: Config, networks: Networks, r1: bool, devices: Sequence[jax.Device]) -> jax.stages.Lowered:
-    """A training step at full resolution, lowered for `devices`, which need not be there and share its batch.
-
-    Args:
-      networks: What `networks_before` gives.
-      r1: Whether the step regularises the discriminator.
-    """
-    stage, side, share = stage_of(config), config.generator.resolution, config.run.batch_size // len(devices)
-    state = jax.eval_shape(lambda networks: stage.init(config, networks), networks)
-    points = jax.ShapeDtypeStruct((len(devices), share, 68, 2), np.float32)
-    image = jax.ShapeDtypeStruct((len(devices), share, side, side, 3), np.uint8)
-    weight = 0.5 * config.r1_gamma * config.r1_interval if r1 else 0.0
-    step = parallel.pmap_step(stage.make_step(config, phases(config)[-1], weight), devices)
-    return step.lower(state, networks, {"image": image, "keypoints": points, "target_keypoints": points})
+def weights(config: Config, r1: bool) -> list[float]:
+    """Of the terms in a step: all of them, or with R1 left out none."""
+    return [weight * interval if r1 else 0.0 for weight, interval in lazy.terms(config)]
 
 
 def compiled(lowered: jax.stages.Lowered, options: dict[str, int | bool] | None = None) -> dict[str, float]:

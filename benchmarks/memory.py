@@ -15,6 +15,7 @@ import ahead
 from jax.experimental.topologies import get_topology_desc
 
 from jaxgan.configs import Config, override, preset
+from jaxgan.training.ahead import lower, networks_before
 
 TARGET = Path(__file__).with_name("rtx3090.txtpb")
 BATCH = 8
@@ -61,10 +62,10 @@ def main() -> None:
         for resolution in args.resolutions:
             for dtype in args.dtypes:
                 configs = published(resolution, dtype)
-                networks = ahead.networks_before(configs, "editor")
+                networks = networks_before(configs, "editor")
                 for setting in args.settings:
                     config = override(configs["editor"], SETTINGS[setting])
-                    found = ahead.compiled(ahead.lower(config, networks, True, gpu.devices), OPTIONS)
+                    found = ahead.compiled(lower(config, networks, ahead.weights(config, True), gpu.devices), OPTIONS)
                     ahead.write(out, {"resolution": resolution, "dtype": dtype, "setting": setting, **found})
 
 

@@ -21,6 +21,7 @@ from jax.experimental.topologies import get_topology_desc
 
 from jaxgan.configs import PRESETS, Config, GrowingConfig, PerceptualConfig, override, preset
 from jaxgan.models.stylegan import feature_maps
+from jaxgan.training.ahead import lower, networks_before
 from jaxgan.training.stages import STAGES
 
 # TFLOP/s in bfloat16, GB/s and GB of memory of a chip: cloud.google.com/tpu/docs, pages v5e and v5p.
@@ -61,7 +62,7 @@ def predict(config: Config, networks: dict, devices: list[jax.Device], share: in
     config = override(config, [f"run.batch_size={share * len(devices)}"])
     flops, traffic, memory = CHIPS[chip]
     try:
-        found = ahead.compiled(ahead.lower(config, networks, r1, devices))
+        found = ahead.compiled(lower(config, networks, ahead.weights(config, r1), devices))
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
@@ -91,7 +92,7 @@ def main() -> None:
     topology, made = get_topology_desc(platform="tpu", topology_name=args.topology), configs(args.preset)
     with args.out.open("a") as out:
         for stage in args.stages:
-            networks = ahead.networks_before(made, stage)
+            networks = networks_before(made, stage)
             for share in args.shares:
                 row = {
                     "topology": args.topology,

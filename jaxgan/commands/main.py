@@ -17,6 +17,7 @@ COMMANDS = {
     "prepare": "find landmarks in portraits and write a dataset",
     "pack": "put a dataset into a folder that trains without TensorFlow",
     "train": "train a stage: stylegan, inverter or editor",
+    "train_all": "train all stages, one after another",
     "evaluate": "measure trained editors",
     "ablation": "train every row of the report's Table 1",
     "export": "write a checkpoint as a small folder",

@@ -81,6 +81,11 @@ def phases(config: Config) -> list[Phase]:
     return made
 
 
+def steps(config: Config) -> int:
+    """Steps of a whole run."""
+    return sum((phase.last_image - phase.first_image) // phase.batch_size for phase in phases(config))
+
+
 def shrink(images: jax.Array, resolution: int, alpha: jax.Array | None) -> jax.Array:
     """Real images [B, R, R, 3] as a growing discriminator sees them: means over blocks, [B, r, r, 3], faded by alpha."""
     while images.shape[1] > resolution:

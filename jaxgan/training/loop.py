@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxgan.configs import Config, RunConfig
+from jaxgan.configs import Config, RunConfig, StyleGANConfig
 from jaxgan.data.batches import prefetch
 from jaxgan.data.dataset import Dataset
 from jaxgan.errors import DivergedError
@@ -50,12 +50,8 @@ def train(
     Raises:
       DivergedError: A loss is no longer finite; nothing of that tick is saved.
     """
-    run, frozen = config.run, networks
-    if stage.previous and config.perceptual.network == "vgg16" and config.perceptual.vgg16_weights:
-        frozen = {**frozen, "vgg16": load_vgg16(config.perceptual.vgg16_weights)}
-    if stage.previous and config.identity_weight:
-        frozen = {**frozen, "dlib_face": load_dlib_face()}
-    frozen, state = parallel.replicate(frozen), parallel.replicate(state)
+    run = config.run
+    frozen, state = parallel.replicate(frozen_by(config, networks)), parallel.replicate(state)
     shown = _shown(dataset) if stage.reads_portraits else {}
     schedule = phases(config)
     for phase in schedule:
@@ -97,6 +93,18 @@ def train(
         if stopped:
             break
     return state
+
+
+def frozen_by(config: Config, networks: Networks) -> Networks:
+    """All that steps read and leave as it is: networks of earlier stages, and those of other projects for the losses."""
+    if isinstance(config, StyleGANConfig):
+        return networks
+    others = {}
+    if config.perceptual.network == "vgg16" and config.perceptual.vgg16_weights:
+        others["vgg16"] = load_vgg16(config.perceptual.vgg16_weights)
+    if config.identity_weight:
+        others["dlib_face"] = load_dlib_face()
+    return {**networks, **others}
 
 
 def fit(
