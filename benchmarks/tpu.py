@@ -38,6 +38,8 @@ def configs(name: str) -> dict[str, Config]:
             config = dataclasses.replace(config, growing=GrowingConfig())
         elif config.perceptual.network == "vgg16":
             config = dataclasses.replace(config, perceptual=PerceptualConfig(network="discriminator", weight=0.1))
+        if stage != "stylegan":
+            config = dataclasses.replace(config, identity_weight=0.0)
         parts = ["generator", "discriminator", "trunk", "inverter", "stylegan_discriminator", "encoder.trunk"]
         own = [part for part in parts if hasattr(config, part.partition(".")[0])]
         made[stage] = override(config, [f"{part}.dtype=bfloat16" for part in own])

@@ -1,5 +1,7 @@
 """dlib's face recognition network in JAX: parity with dlib, files that are not it, alignment, gradients."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -79,3 +81,13 @@ def test_files_that_are_not_the_network_are_named(tmp_path, damage):
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(WeightsError, match="none.dat: No such file"):
         load_dlib_face(tmp_path / "none.dat")
+
+
+def test_without_its_package_the_network_is_read_from_the_cache_folder(tmp_path, monkeypatch):
+    weights = dlib_weights()
+    monkeypatch.setattr("jaxgan.models.features.dlib_face.find_spec", lambda name: None)
+    monkeypatch.setenv("JAXGAN_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError, match=re.escape(str(tmp_path))):
+        dlib_weights()
+    (tmp_path / weights.name).symlink_to(weights)
+    assert dlib_weights() == tmp_path / weights.name

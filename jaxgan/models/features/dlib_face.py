@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.errors import WeightsError
+from jaxgan.runtime import cache_folder
 
 DLIB_SIZE = 150  # pixels; side of the aligned faces that the network reads
 DLIB_DIMENSIONS = 128
@@ -86,19 +87,22 @@ def dlib_descriptors(params: Mapping, faces: jax.Array) -> jax.Array:
 
 
 def dlib_weights() -> Path:
-    """The file of the network's weights, in the package face-recognition-models.
+    """The file of the network's weights, in the package face-recognition-models or in jaxgan's cache folder.
 
     Raises:
-      WeightsError: The package is not installed, or has no such file.
+      WeightsError: It is in neither.
     """
+    places = [cache_folder() / FILE]
     # located without an import, because its __init__ needs pkg_resources, which setuptools no longer provides
     package = find_spec(PACKAGE)
-    if package is None or not package.submodule_search_locations:
-        raise WeightsError("dlib's face recognition network needs the package face-recognition-models")
-    path = Path(package.submodule_search_locations[0]) / "models" / FILE
-    if not path.is_file():
-        raise WeightsError(f"dlib's face recognition network: weights not found at {path}")
-    return path
+    if package is not None and package.submodule_search_locations:
+        places.insert(0, Path(package.submodule_search_locations[0]) / "models" / FILE)
+    for path in places:
+        if path.is_file():
+            return path
+    raise WeightsError(
+        f"dlib's face recognition network: no {' or '.join(map(str, places))}; the package face-recognition-models has it"
+    )
 
 
 def load_dlib_face(path: str | Path | None = None) -> dict[str, Any]:
