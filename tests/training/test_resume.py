@@ -1,6 +1,7 @@
 """Trainings that are killed, preempted or shared by two processes end as those that are not.
 
-JAXGAN_KILLS=20 kills each stage twenty times instead of once, and has two processes train every stage, not only the inverter.
+JAXGAN_KILLS=20 kills each stage twenty times, and has two processes train every stage. By default the StyleGAN, which keeps most,
+and the editor are killed once, and two processes train the inverter.
 """
 
 import json
@@ -97,7 +98,7 @@ def assert_same_run(home, stage, found):
     jax.tree.map(np.testing.assert_array_equal, *(load(each).networks for each in (found, expected)))
 
 
-@pytest.mark.parametrize("stage", EARLIER)
+@pytest.mark.parametrize("stage", EARLIER if KILLS > 1 else ["stylegan", "editor"])
 def test_killed_at_any_moment_it_ends_as_if_nothing_had_happened(home, tmp_path, stage):
     dice, kills, number = random.Random(stage), 0, 0
     while kills < KILLS:
@@ -118,15 +119,14 @@ def test_killed_at_any_moment_it_ends_as_if_nothing_had_happened(home, tmp_path,
         assert_same_run(home, stage, workdir)
 
 
-@pytest.mark.parametrize(("name", "status"), [("SIGTERM", EXIT_PREEMPTED), ("SIGINT", EXIT_INTERRUPTED)])
-def test_a_signal_saves_and_says_so(home, tmp_path, name, status, capsys):
+def test_an_interrupted_run_saves_and_says_so(home, tmp_path, capsys):
     process = start(home, "stylegan", tmp_path, *LONG)
     assert wait_for(process, 80)
-    process.send_signal(getattr(signal, name))
+    process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == status
+    assert process.returncode == EXIT_INTERRUPTED
     step = Checkpoints(tmp_path).latest_step()
-    assert re.search(rf"{name} at step {step}: saved; the same command resumes", errors)
+    assert re.search(rf"SIGINT at step {step}: saved; the same command resumes", errors)
     assert 10 <= step == lines_of(tmp_path)[-1]["step"]
     assert train_command.main(["stylegan", *flags(home, "stylegan", tmp_path, f"run.total_images={step * 8 + 8}")]) == 0
     assert Checkpoints(tmp_path).latest_step() == step + 1
