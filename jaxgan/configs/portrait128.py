@@ -3,7 +3,8 @@
     python train_stylegan.py --config portrait128 --workdir runs/stylegan --data_dir data --dataset faces
 
 The weights for inference are 20 million numbers, 40 MB as bfloat16. Two million images for the StyleGAN, mostly below full
-resolution, and one million each for inverter and editor. Not run yet.
+resolution, and one million each for inverter and editor. Half of the editor's targets are retargeted to the source's bones,
+because that is what `edit` asks of it. Not run yet.
 """
 
 from jaxgan.configs.schema import (
@@ -70,6 +71,7 @@ CONFIGS: dict[str, Config] = {
         adam=AdamConfig(learning_rate=1e-3, decay=0.5),
         adversarial_weight=0.1,
         mismatched_share=0.5,
+        retargeted_share=0.5,
         r1_gamma=1.0,
         r1_interval=8,
         ema_half_life=10_000,
