@@ -1,4 +1,4 @@
-"""What a program asks of the machine it runs on: whole files, folders of its own, other hosts, notice of its end."""
+"""What a program asks of the machine it runs on: whole files, folders of its own, its CPU, other hosts, notice of its end."""
 
 import argparse
 import contextlib
@@ -111,6 +111,17 @@ def keep_compiled() -> None:
     """
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
+
+
+def on_cpu() -> contextlib.AbstractContextManager:
+    """A context for this thread, in which JAX computes on the host's processor, even where it has an accelerator.
+
+    Where JAX was told not to use the processor (JAX_PLATFORMS=cuda), it computes where it does by default.
+    """
+    try:
+        return jax.default_device(jax.local_devices(backend="cpu")[0])  # jax.devices may name one of another process
+    except RuntimeError:
+        return contextlib.nullcontext()
 
 
 def add_host_flags(parser: argparse.ArgumentParser) -> None:

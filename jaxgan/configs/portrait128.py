@@ -6,7 +6,8 @@ Narrower than the published networks; those for inference are 20 million numbers
 
 Nothing grows: each resolution would compile steps of its own, for a minute or more of the few there are. Augmentation is for
 15,000 portraits. The inverter's loss has a term of identity, which inversion loses most of; so measures by dlib's network are
-not independent of it. The editor shifts the coarse layers alone, as in `portrait64`.
+not independent of it. The editor shifts the coarse layers alone, as in `portrait64`, and half of its targets are retargeted to
+the source's bones, because that is what `edit` asks of it.
 """
 
 from jaxgan.configs.schema import (
@@ -68,6 +69,7 @@ CONFIGS: dict[str, Config] = {
         adam=AdamConfig(learning_rate=1e-3, decay=0.5),
         adversarial_weight=0.1,
         mismatched_share=0.5,
+        retargeted_share=0.5,
         r1_gamma=1.0,
         r1_interval=8,
         ema_half_life=10_000,

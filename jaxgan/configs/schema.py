@@ -211,6 +211,9 @@ class EditorConfig:
     adam: AdamConfig = AdamConfig(decay=0.8)
     adversarial_weight: float = 0.05  # lambda
     mismatched_share: float = 0.0  # of the fakes' weight, for portraits with others' landmarks; 0 is the published form
+    # Of the targets, those that are retargeted to the source's bones (jaxgan/faces/retarget.py), as `edit` does; 0 is the
+    # published form.
+    retargeted_share: float = 0.0
     r1_gamma: float = 10.0
     r1_interval: int = 1
     ema_half_life: int = 0  # images; 0 is the published form

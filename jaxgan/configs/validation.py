@@ -42,8 +42,9 @@ def validate(config: Config) -> Config:
     if isinstance(config, EditorConfig):
         if config.encoder.trunk.kind != "residual":
             raise ConfigError(f"encoder.trunk.kind must be residual, got {config.encoder.trunk.kind}")
-        if not 0.0 <= config.mismatched_share <= 1.0:
-            raise ConfigError(f"mismatched_share must lie in [0, 1], got {config.mismatched_share}")
+        for name in ("mismatched_share", "retargeted_share"):
+            if not 0.0 <= getattr(config, name) <= 1.0:
+                raise ConfigError(f"{name} must lie in [0, 1], got {getattr(config, name)}")
         naive, layers, edited = config.encoder.kind == "naive", config.generator.num_layers, config.encoder.edited_layers
         if not 0 <= edited <= layers:
             raise ConfigError(f"encoder.edited_layers must lie in [0, {layers}], got {edited}")

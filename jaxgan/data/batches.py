@@ -1,7 +1,8 @@
 """Batches for training, from prepared datasets or from arrays.
 
 A batch is a dict of NumPy arrays: image uint8 [B, R, R, 3] and keypoints float32 [B, 68, 2], in pixels of the image;
-with targets=True also target_keypoints float32 [B, 68, 2], drawn independently.
+with targets=True also target_keypoints float32 [B, 68, 2], drawn independently; a share of these can be retargeted to the bones
+of the portrait that they are for, as edits do.
 
 Streams of batches are endless and decided by their seed: each epoch is a new permutation of the portraits, and each
 portrait is mirrored or not by the toss of a coin. Several processes share a stream: one after another, their batches are the
@@ -23,6 +24,8 @@ from jaxgan.data.landmarks import mirror_images, mirror_keypoints
 from jaxgan.data.records import describe, open_split, read_all
 from jaxgan.data.tfrecords import import_tensorflow
 from jaxgan.errors import InputError
+from jaxgan.faces.retarget import fit_faces, transfer
+from jaxgan.runtime import on_cpu
 
 Batch = dict[str, np.ndarray]
 Placed = TypeVar("Placed")
@@ -30,7 +33,7 @@ Placed = TypeVar("Placed")
 DECODERS = 4  # images decoded at the same time
 _SHUFFLE_BYTES = 2**30  # memory for shuffling; larger datasets are shuffled within a moving window of this size
 # Independent random streams of one seed.
-_ORDER, _MIRROR, _TARGET_ORDER, _TARGET_MIRROR = range(4)
+_ORDER, _MIRROR, _TARGET_ORDER, _TARGET_MIRROR, _RETARGETED = range(5)
 
 
 def record_batches(
@@ -43,6 +46,7 @@ def record_batches(
     start_step: int = 0,
     mirror: bool = True,
     targets: bool = False,
+    retargeted: float = 0.0,
     process_index: int = 0,
     process_count: int = 1,
 ) -> Iterator[Batch]:
@@ -58,6 +62,8 @@ def record_batches(
           and decodes nothing.
       mirror: Mirrors every other portrait, and every other target, on average.
       targets: Adds target_keypoints.
+      retargeted: Share of the targets that are retargeted to their portrait's bones (jaxgan.faces.retarget), on average. Above
+          0 all faces are fitted first, on the CPU: some 5 ms each.
       process_index: Which of the processes this is.
       process_count: How many processes share the stream.
 
@@ -65,7 +71,7 @@ def record_batches(
       DatasetError: There is no such dataset or split.
       ValueError: A number is out of range.
     """
-    draws = _Draws(seed, batch_size, start_step, process_index, process_count)
+    draws = _Draws(seed, batch_size, start_step, process_index, process_count, mirror, retargeted)
     records, decode = open_split(data_dir, name, split)
     where = describe(data_dir, name)
     tf, _ = import_tensorflow()
@@ -74,8 +80,10 @@ def record_batches(
     first_seed = int(np.random.SeedSequence([seed, _ORDER]).generate_state(1, np.uint64)[0] >> 2)
     window = _shuffle_window(records, count, where)
 
+    numbered = records.enumerate().map(lambda row, record: record | {"row": row})
+
     def epoch(number: Any) -> Any:
-        return records.shuffle(window, seed=first_seed + number, reshuffle_each_iteration=False)
+        return numbered.shuffle(window, seed=first_seed + number, reshuffle_each_iteration=False)
 
     stream = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(epoch).skip(skipped)
     if process_count > 1:
@@ -87,9 +95,8 @@ def record_batches(
     options = tf.data.Options()
     options.autotune.enabled = False  # its thread keeps a stream from being closed for up to a minute
     batches = read_all(stream.batch(batch_size, drop_remainder=True).prefetch(2).with_options(options), where)
-    pool = _all_keypoints(records, where) if targets else None
-    portraits = ((batch["image"], batch["keypoints"]) for batch in batches)
-    return _batches(portraits, pool, draws, mirror)
+    portraits = ((batch["row"], batch["image"], batch["keypoints"]) for batch in batches)
+    return _batches(portraits, draws, _Targets(_all_keypoints(records, where), draws) if targets else None)
 
 
 def array_batches(
@@ -101,6 +108,7 @@ def array_batches(
     start_step: int = 0,
     mirror: bool = True,
     targets: bool = False,
+    retargeted: float = 0.0,
     process_index: int = 0,
     process_count: int = 1,
 ) -> Iterator[Batch]:
@@ -112,13 +120,13 @@ def array_batches(
     Raises:
       ValueError: The arrays do not fit each other or a number is out of range.
     """
-    draws = _Draws(seed, batch_size, start_step, process_index, process_count)
+    draws = _Draws(seed, batch_size, start_step, process_index, process_count, mirror, retargeted)
     count = len(images)
     if count == 0 or images.ndim != 4 or keypoints.shape != (count, 68, 2):
         raise InputError(f"images {images.shape} and keypoints {keypoints.shape}: want [N, R, R, 3] and [N, 68, 2]")
     chosen = (draws.order(step, count, _ORDER) for step in itertools.count(start_step))
-    portraits = ((images[rows], keypoints[rows]) for rows in chosen)
-    return _batches(portraits, keypoints if targets else None, draws, mirror)
+    portraits = ((rows, images[rows], keypoints[rows]) for rows in chosen)
+    return _batches(portraits, draws, _Targets(keypoints, draws) if targets else None)
 
 
 def prefetch(iterator: Iterator[Any], put: Callable[[Any], Placed], size: int = 2) -> Iterator[Placed]:
@@ -163,8 +171,12 @@ class _Draws:
     start_step: int
     process_index: int
     process_count: int
+    mirror: bool
+    retargeted: float
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.retargeted <= 1.0:
+            raise InputError(f"retargeted must lie in [0, 1], got {self.retargeted}")
         counts_fit = self.batch_size > 0 and 0 <= self.process_index < self.process_count
         if not counts_fit or min(self.seed, self.start_step) < 0:
             raise InputError(f"out of range: {self}")
@@ -181,8 +193,12 @@ class _Draws:
 
     def flips(self, step: int, stream: int) -> np.ndarray:
         """Which items of a batch are mirrored: bool [batch_size]."""
-        coins = np.random.default_rng([self.seed, stream, step]).random(self.batch_size * self.process_count) < 0.5
-        return coins[self._rows()]
+        return self.chosen(step, stream, 0.5 if self.mirror else 0.0)
+
+    def chosen(self, step: int, stream: int, probability: float) -> np.ndarray:
+        """Which items of a batch are taken, each with a probability: bool [batch_size]."""
+        coins = np.random.default_rng([self.seed, stream, step]).random(self.batch_size * self.process_count)
+        return coins[self._rows()] < probability
 
     def _rows(self) -> np.ndarray:
         return self.process_index * self.batch_size + np.arange(self.batch_size)
@@ -193,26 +209,45 @@ def _permutation(count: int, seed: int, stream: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, stream, epoch]).permutation(count)
 
 
+class _Targets:
+    """Target landmarks, drawn independently of the portraits that they are for."""
+
+    def __init__(self, keypoints: np.ndarray, draws: _Draws):
+        """Takes the landmarks of all portraits, [N, 68, 2]; fits their faces where any are to be retargeted."""
+        self.keypoints, self.draws, self.faces = keypoints, draws, None
+        if draws.retargeted:
+            with on_cpu():
+                self.faces = fit_faces(keypoints)
+
+    def draw(self, step: int, rows: np.ndarray, flips: np.ndarray, width: int) -> np.ndarray:
+        """Landmarks float32 [B, 68, 2] for the portraits `rows`, which are mirrored where `flips`, bool [B], says so."""
+        drawn = self.draws.order(step, len(self.keypoints), _TARGET_ORDER)
+        target_flips = self.draws.flips(step, _TARGET_MIRROR)
+        points = _mirrored(self.keypoints[drawn], target_flips, width)
+        if self.faces is None:
+            return points
+        with on_cpu():  # the accelerator is busy with training steps
+            made = transfer(self.faces.at(rows, flips, width), self.faces.at(drawn, target_flips, width))
+        return np.where(self.draws.chosen(step, _RETARGETED, self.draws.retargeted)[:, None, None], made, points)
+
+
 def _batches(
-    portraits: Iterator[tuple[np.ndarray, np.ndarray]],
-    target_pool: np.ndarray | None,
-    draws: _Draws,
-    mirror: bool,
+    portraits: Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]], draws: _Draws, targets: _Targets | None
 ) -> Iterator[Batch]:
-    """Mirrors the drawn portraits and adds the targets."""
-    for step, (images, keypoints) in enumerate(portraits, draws.start_step):
-        width = images.shape[2]
-        batch = {"image": images, "keypoints": keypoints}
-        if target_pool is not None:
-            batch["target_keypoints"] = target_pool[draws.order(step, len(target_pool), _TARGET_ORDER)]
-        if mirror:
-            flips = draws.flips(step, _MIRROR)
-            batch["image"] = np.where(flips[:, None, None, None], mirror_images(images), images)
-            batch["keypoints"] = np.where(flips[:, None, None], mirror_keypoints(keypoints, width), keypoints)
-            if target_pool is not None:
-                points, flips = batch["target_keypoints"], draws.flips(step, _TARGET_MIRROR)
-                batch["target_keypoints"] = np.where(flips[:, None, None], mirror_keypoints(points, width), points)
+    """Mirrors the drawn portraits (rows, images, keypoints) and adds the targets."""
+    for step, (rows, images, keypoints) in enumerate(portraits, draws.start_step):
+        flips, width = draws.flips(step, _MIRROR), images.shape[2]
+        batch = {
+            "image": np.where(flips[:, None, None, None], mirror_images(images), images),
+            "keypoints": _mirrored(keypoints, flips, width),
+        }
+        if targets is not None:
+            batch["target_keypoints"] = targets.draw(step, rows, flips, width)
         yield batch
+
+
+def _mirrored(keypoints: np.ndarray, flips: np.ndarray, width: int) -> np.ndarray:
+    return np.where(flips[:, None, None], mirror_keypoints(keypoints, width), keypoints)
 
 
 def _shuffle_window(records: Any, count: int, where: str) -> int:

@@ -23,6 +23,7 @@ class Dataset(Protocol):
         start_step: int,
         mirror: bool,
         targets: bool,
+        retargeted: float,
         process_index: int,
         process_count: int,
     ) -> Iterator[Batch]:

@@ -111,6 +111,9 @@ def _reference() -> tuple[np.ndarray, np.ndarray]:
     return MEAN_FACE / scale + centre - head, np.concatenate([means, [np.log(scale)], shift]).astype(np.float32)
 
 
+# What a mirrored face has in place of an expression and of angles.
+_MIRRORED_EXPRESSION = np.array([-1 if name.endswith("_side") else 1 for name in EXPRESSION], np.float32)
+_MIRRORED_ANGLES = np.array([1 if name == "pitch" else -1 for name in ANGLES], np.float32)
 _DEVIATIONS = np.array(
     [*(deviation for group in (BONES, EXPRESSION, ANGLES) for _, deviation in group.values()), SCALE, SHIFT, SHIFT], np.float32
 )
@@ -173,6 +176,15 @@ def fit_model(keypoints: np.ndarray) -> Fit:
     bones, expression, angles, placed = np.split(found, _ENDS, axis=1)
     shift = placed[:, 1:] * spread[:, None] + centre
     return Fit(bones, expression, angles, np.exp(placed[:, 0]) * spread, shift)
+
+
+def mirror_fit(fit: Fit, width: float) -> Fit:
+    """The fits of mirrored landmarks, as by `data.landmarks.mirror_keypoints`: model, priors and mean face are symmetric."""
+    return fit._replace(
+        expression=fit.expression * _MIRRORED_EXPRESSION,
+        angles=fit.angles * _MIRRORED_ANGLES,
+        shift=np.stack([np.float32(width) - fit.shift[:, 0], fit.shift[:, 1]], axis=1),
+    )
 
 
 def project(fit: Fit) -> np.ndarray:

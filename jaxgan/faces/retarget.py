@@ -10,13 +10,16 @@ and place are the source's. Own landmarks come back exactly.
 """
 
 from collections.abc import Collection
+from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from jaxgan.data.arrays import as_keypoints
+from jaxgan.data.landmarks import mirror_keypoints
 from jaxgan.data.shape import turned
 from jaxgan.errors import InputError
-from jaxgan.faces.fit import ANGLES, EXPRESSION, Fit, fit_model, project
+from jaxgan.faces.fit import ANGLES, EXPRESSION, Fit, fit_model, mirror_fit, project
 
 # part of a face -> what moves it
 PARTS = {
@@ -28,6 +31,54 @@ PARTS = {
 LIPS = slice(48, 68)
 # Share of what the model cannot express of the target's lips that is taken along: in them more is expression than bones.
 LIPS_SHARE = 0.6
+
+
+class Faces(NamedTuple):
+    """N faces as `transfer` takes them."""
+
+    fit: Fit
+    unlike: np.ndarray  # float32 [N, 68, 2], pixels: what the model cannot express of their landmarks
+
+    def at(self, rows: np.ndarray, flips: np.ndarray, width: int) -> "Faces":
+        """The faces of some rows [B], mirrored in pictures `width` pixels wide where flips, bool [B], says so."""
+        own = jax.tree.map(lambda field: field[rows], self)
+        # what the model cannot express is a difference of landmarks, which the width does not shift
+        mirrored = Faces(mirror_fit(own.fit, width), mirror_keypoints(own.unlike, 0))
+        return jax.tree.map(lambda a, b: np.where(flips.reshape(-1, *[1] * (a.ndim - 1)), a, b), mirrored, own)
+
+
+def fit_faces(keypoints: np.ndarray) -> Faces:
+    """Fits faces once, for any number of transfers.
+
+    Args:
+      keypoints: [N, 68, 2], (x, y) in pixels of any pictures.
+
+    Raises:
+      InputError: all landmarks of a face lie at one point.
+    """
+    fit = fit_model(keypoints)
+    return Faces(fit, keypoints - project(fit))
+
+
+def transfer(source: Faces, target: Faces, neutral: Faces | None = None, parts: Collection[str] = (*PARTS,)) -> np.ndarray:
+    """The equation above: landmarks float32 [N, 68, 2] of the sources with the targets' pose and expression.
+
+    Args:
+      neutral: the faces from which the targets' changes are counted; None for the sources themselves.
+      parts: as in `retarget`, all of them known.
+    """
+    neutral = source if neutral is None else neutral
+    moved = [name for part in parts for name in PARTS[part]]
+    wanted = source.fit
+    for field, names in (("expression", EXPRESSION), ("angles", ANGLES)):
+        chosen = np.isin([*names], moved)
+        change = getattr(target.fit, field) - getattr(neutral.fit, field)
+        wanted = wanted._replace(**{field: getattr(source.fit, field) + np.where(chosen, change, 0)})
+    unlike = source.unlike.copy()
+    if "mouth" in parts:
+        theirs, before = (face.unlike * (source.fit.scale / face.fit.scale)[:, None, None] for face in (target, neutral))
+        unlike[:, LIPS] += LIPS_SHARE * (theirs - before)[:, LIPS]
+    return project(wanted) + turned(unlike, (wanted.angles - source.fit.angles)[:, 2:])
 
 
 def retarget(
@@ -56,31 +107,13 @@ def retarget(
         raise InputError(f"unknown part {', '.join(map(repr, unknown))}; known: {', '.join(PARTS)}")
     single = np.ndim(source_keypoints) == 2
     count = 1 if single else len(source_keypoints)
-    sources, targets = as_keypoints(source_keypoints, count), as_keypoints(target_keypoints, count)
-    before = None if reference is None else as_keypoints(reference, count)
-    if not count:
-        return sources
-    source, target = fit_model(sources), _fit(target_keypoints, count)
-    neutral = source if reference is None else _fit(reference, count)
-    moved = [name for part in parts for name in PARTS[part]]
-    wanted = source
-    for field, names in (("expression", EXPRESSION), ("angles", ANGLES)):
-        chosen = np.isin([*names], moved)
-        change = getattr(target, field) - getattr(neutral, field)
-        wanted = wanted._replace(**{field: getattr(source, field) + np.where(chosen, change, 0)})
-    unlike = sources - project(source)
-    if "mouth" in parts:
-        theirs = (targets - project(target)) * (source.scale / target.scale)[:, None, None]
-        if before is None:
-            own = unlike
-        else:
-            own = (before - project(neutral)) * (source.scale / neutral.scale)[:, None, None]
-        unlike[:, LIPS] += LIPS_SHARE * (theirs - own)[:, LIPS]
-    made = project(wanted) + turned(unlike, (wanted.angles - source.angles)[:, 2:])
+    sources = as_keypoints(source_keypoints, count)
+    target, neutral = (None if each is None else _fit(each, count) for each in (target_keypoints, reference))
+    made = transfer(fit_faces(sources), target, neutral, parts)
     return made[0] if single else made
 
 
-def _fit(keypoints: np.ndarray, count: int) -> Fit:
-    """The fit of landmarks [count, 68, 2], or, once, that of one face [68, 2] for all."""
-    found = fit_model(as_keypoints(keypoints, 1) if np.ndim(keypoints) == 2 else as_keypoints(keypoints, count))
-    return Fit(*(np.broadcast_to(field, (count, *field.shape[1:])) for field in found))
+def _fit(keypoints: np.ndarray, count: int) -> Faces:
+    """Faces of landmarks [count, 68, 2], or, fitted once, one face [68, 2] for all."""
+    found = fit_faces(as_keypoints(keypoints, 1 if np.ndim(keypoints) == 2 else count))
+    return jax.tree.map(lambda field: np.broadcast_to(field, (count, *field.shape[1:])), found)

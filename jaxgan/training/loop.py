@@ -58,15 +58,19 @@ def train(
         if (seen := int(state.images)) >= phase.last_image:
             continue
         sampler = stage.make_sampler(config, phase)
+        began, retargeted = time.perf_counter(), stage.retargeted(config)
         batches = dataset.batches(
             phase.batch_size // jax.process_count(),
             seed=run.seed,
             start_step=-(-seen // phase.batch_size),  # the first batch that holds no image among those seen
             mirror=run.mirror,
             targets=stage.reads_targets,
+            retargeted=retargeted,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
         )
+        if retargeted:
+            log.say(f"{stage.name}: data read and faces fitted in {time.perf_counter() - began:.0f} s")
 
         def make_step(*weights: float, phase: Phase = phase) -> Callable:
             return parallel.pmap_step(stage.make_step(config, phase, *weights))

@@ -28,6 +28,7 @@ class Stage:
     export: Callable[[TrainState], Networks]  # the networks that it adds to those it started from
     reads_portraits: bool = True  # its sample grids show test portraits
     reads_targets: bool = False  # its batches hold target landmarks
+    retargeted: Callable[[Config], float] = lambda config: 0.0  # the share of these with the bones of their portrait
 
     def inherit(self, config: Config, source: Config) -> Config:
         """`config` with the networks of `source`, a configuration of the previous stage or of this one."""
@@ -76,6 +77,7 @@ STAGES: dict[str, Stage] = {
             make_sampler=editor.make_sampler,
             export=editor.export,
             reads_targets=True,
+            retargeted=lambda config: config.retargeted_share,
         ),
     )
 }
