@@ -1,14 +1,16 @@
-"""Folders that are written to, who writes to them, and the wish to end a process."""
+"""Folders that are written to, who writes to them, where JAX computes, and the wish to end a process."""
 
 import os
 import signal
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from jaxgan.errors import InputError
-from jaxgan.runtime import Preemption, lock_folder, make_folder
+from jaxgan.runtime import Preemption, lock_folder, make_folder, on_cpu
 
 HOLD = """
 import sys, time
@@ -68,3 +70,16 @@ def test_ignored_signals_stay_ignored():
             assert not preemption.reached(1)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_the_processor_computes_unless_jax_was_told_not_to_use_it(monkeypatch):
+    first, other = jax.local_devices()[:2]
+    with jax.default_device(other), on_cpu():
+        assert jnp.zeros(()).devices() == {first}
+
+    def none_there(*, backend):
+        raise RuntimeError(f"Unknown backend {backend}")
+
+    monkeypatch.setattr(jax, "local_devices", none_there)
+    with jax.default_device(other), on_cpu():
+        assert jnp.zeros(()).devices() == {other}

@@ -54,7 +54,8 @@ def test_packing_twice_gives_the_same_bytes(data, file, tmp_path):
 
 def test_the_stream_is_that_of_the_arrays(data, file):
     images, keypoints, _ = load_split(data, DATASET, "train")
-    options = {"seed": 3, "start_step": 2, "mirror": True, "targets": True, "process_index": 1, "process_count": 2}
+    options = {"seed": 3, "start_step": 2, "mirror": True, "targets": True, "retargeted": 0.5}
+    options |= {"process_index": 1, "process_count": 2}
     streams = Packed(file, 16).batches(4, **options), array_batches(images, keypoints, 4, **options)
     for _, ours, expected in zip(range(6), *streams, strict=False):
         assert ours.keys() == expected.keys()
