@@ -18,6 +18,7 @@ from jaxgan.models.features.weights import load_vgg16
 from jaxgan.training import lazy, parallel
 from jaxgan.training.clock import WARM_UP, Clock
 from jaxgan.training.growing import Phase, phases
+from jaxgan.training.held_out import make_scores
 from jaxgan.training.log import TrainingLog
 from jaxgan.training.stages import Networks, Stage
 from jaxgan.training.state import TrainState
@@ -91,6 +92,7 @@ def train(
                 log,
                 save_networks,
                 lambda state, sampler=sampler: jax.device_get(sampler(state, frozen, shown)),
+                make_scores(config, phase, dataset),
                 stop,
                 clock,
             )
@@ -122,6 +124,7 @@ def fit(
     log: TrainingLog,
     save: Callable[[int, TrainState], None],
     sample: Callable[[TrainState], np.ndarray],
+    held_out: Callable[[TrainState], dict[str, float]],
     stop: Callable[[int], bool] = lambda done: False,
     clock: Clock | None = None,
 ) -> tuple[TrainState, bool]:
@@ -137,6 +140,7 @@ def fit(
       log: Receives metrics once a tick, and grids.
       save: Writes a checkpoint, (step, state).
       sample: uint8 grid [rows, columns, R, R, 3] of a state.
+      held_out: Further metrics of a state, taken when it is saved.
       stop, clock: As in `train`.
 
     Returns:
@@ -175,6 +179,7 @@ def fit(
             elapsed, steps = time.perf_counter() - started, done - timed_from
             rate = steps * batch_size / elapsed if done > first + WARM_UP else None
             _stop_if_diverged(name, done, means)
+            means |= held_out(state) if saves else {}
             log.scalars(done, {"images": seen, "images_per_second": rate and round(rate, 2), **means})
             log.say(_line(name, seen, phase.last_image, rate, means))
             started, timed_from = time.perf_counter(), done

@@ -1,7 +1,7 @@
 """Trainings that are killed, preempted or shared by two processes end as those that are not.
 
-JAXGAN_KILLS=20 kills each stage twenty times, and has two processes train every stage. By default StyleGAN, which keeps most, and
-editor are killed once, and two processes train the inverter.
+JAXGAN_KILLS=20 kills each stage twenty times, and has two processes train every stage. By default StyleGAN, which keeps the
+most, and editor are killed once, and two processes train the inverter.
 """
 
 import json

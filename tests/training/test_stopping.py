@@ -11,6 +11,8 @@ from jaxgan.training.stages import STAGES
 
 
 class Data:
+    info = SimpleNamespace(num_test=0)
+
     def batches(self, batch_size, **options):
         return iter([{"image": np.zeros((batch_size, 16, 16, 3), np.uint8)}])
 
