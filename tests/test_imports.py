@@ -112,6 +112,7 @@ def test_only_one_file_names_pmap_and_one_names_orbax():
 STEP_WITHOUT_TENSORFLOW = (
     WITHOUT_TENSORFLOW
     + """
+from types import SimpleNamespace
 import numpy as np
 from jaxgan.configs import preset
 from jaxgan.data.batches import array_batches
@@ -120,6 +121,8 @@ from jaxgan.training.loop import train
 from jaxgan.training.stages import STAGES
 
 class Data:
+    info = SimpleNamespace(num_test=0)
+
     def batches(self, batch_size, **options):
         images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), np.uint8)
         return array_batches(images, np.zeros((16, 68, 2), np.float32), batch_size, **options)

@@ -140,7 +140,7 @@ def fit(
       log: Receives metrics once a tick, and grids.
       save: Writes a checkpoint, (step, state).
       sample: uint8 grid [rows, columns, R, R, 3] of a state.
-      held_out: Further metrics of a state, taken when it is saved.
+      held_out: Further metrics of a state, taken once a tick.
       stop, clock: As in `train`.
 
     Returns:
@@ -179,7 +179,8 @@ def fit(
             elapsed, steps = time.perf_counter() - started, done - timed_from
             rate = steps * batch_size / elapsed if done > first + WARM_UP else None
             _stop_if_diverged(name, done, means)
-            means |= held_out(state) if saves else {}
+            if done % every["tick"] == 0:
+                means |= held_out(state)
             log.scalars(done, {"images": seen, "images_per_second": rate and round(rate, 2), **means})
             log.say(_line(name, seen, phase.last_image, rate, means))
             started, timed_from = time.perf_counter(), done
