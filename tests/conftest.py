@@ -7,6 +7,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4 --xla_backend_optimization_level=1"
@@ -23,10 +24,39 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit the folder, and s
 import jax
 import pytest
 
-STEPS = ("training", "checkpoints", "commands", "importers", "models")  # folders of tests whose time is compilation
+# Folders of tests, and tests, whose time is compilation.
+STEPS = ("training", "checkpoints", "commands", "importers", "models", "video", "test_imports", "test_tuning", "test_tour")
+# Half a minute and more, the longest first: begun last, they would have one worker wait for the other. Those that compile the
+# same steps, as checkpoints/test_export.py and training/test_training.py do, are apart.
+LONGEST = (
+    "training/test_resume.py",
+    "checkpoints/test_export.py",
+    "importers/test_chain.py",
+    "models/test_stylegan2.py",
+    "training/test_training.py",
+    "training/test_growing.py",
+    "training/test_stylegan2.py",
+    "test_tuning.py",
+    "models/test_bfloat16.py",
+    "importers/test_idinvert.py",
+    "training/test_micro_batches.py",
+    "video/test_clips.py",
+    "commands/test_commands.py",
+    "importers/test_pyramid.py",
+    "test_tour.py",
+)
 
 if "PYTEST_XDIST_WORKER" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # xdist would begin with the files of the most tests
+
+
+def pytest_collection_modifyitems(items):
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -39,6 +69,6 @@ def no_more_compiled_functions_than_needed():
 @pytest.fixture(autouse=True, scope="module")
 def compiled_in_less_time(request, no_more_compiled_functions_than_needed):
     """Steps run a few times each, and without LLVM's optimisations compile in two thirds of the time."""
-    quick = request.path.parent.name in STEPS
+    quick = request.path.parent.name in STEPS or request.path.stem in STEPS
     jax.config.update("jax_disable_most_optimizations", quick)
     os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(quick))  # for the commands that tests start

@@ -77,31 +77,40 @@ def test_an_export_is_a_small_folder(home):
         assert grids == ["000000000.png", "000000032.png"]  # by time, not by images
 
 
-@pytest.mark.parametrize("stage", ["stylegan", "editor"])
+@pytest.mark.parametrize("stage", EARLIER)
 def test_resumed_from_an_export_it_equals_one_uninterrupted_run(home, tmp_path, stage, monkeypatch, capsys):
-    class Short(Clock):
-        def due(self, metrics):
-            super().due(metrics)
-            self.over = self._count == 3
-            return self.over
+    """First from the export, after two steps, and then from the working folder alone, after a third."""
 
-    with monkeypatch.context() as patched:
-        patched.setattr(train_command, "Clock", Short)
-        assert train(home, stage, where=tmp_path / "first") == 0
-    assert "24 of 32 images" in capsys.readouterr().out
+    def steps(number):
+        class Short(Clock):
+            def due(self, metrics):
+                super().due(metrics)
+                self.over = self._count == number
+                return self.over
+
+        return Short
+
+    def run(number, **options):
+        with monkeypatch.context() as patched:
+            patched.setattr(train_command, "Clock", steps(number))
+            assert train(home, stage, **options) == 0
+        return capsys.readouterr().out
+
+    assert "16 of 32 images" in run(2, where=tmp_path / "first")
     moved = tmp_path / "moved"
     shutil.copytree(tmp_path / "first" / "small", moved / "small")
-    assert train(home, stage, where=moved, earlier=False) == 0  # what it needs of the stage before is in the export
-    assert "resuming from 24 images" in capsys.readouterr().out
+    said = run(1, where=moved, earlier=False)  # what it needs of the stage before is in the export
+    assert f"resuming from 16 images in {moved / 'small'}" in said and "24 of 32 images" in said
+    shutil.rmtree(moved / "small")
+    assert train(home, stage, where=moved, earlier=False) == 0
+    assert f"resuming from 24 images in {moved / 'run'}" in capsys.readouterr().out
     ours, whole = export.read(moved / "small"), export.read(home / "exports" / stage)
     assert_equal(ours.state, whole.state)
     assert jax.tree.structure(ours.state) == jax.tree.structure(whole.state)
     assert [leaf.dtype for leaf in jax.tree.leaves(ours.state)] == [leaf.dtype for leaf in jax.tree.leaves(whole.state)]
+    assert_equal(ours.earlier, whole.earlier)
     grid = Path("samples") / "000000032.png"
     assert (moved / "run" / grid).read_bytes() == (home / "runs" / stage / grid).read_bytes()
-    if stage == "editor":  # the working folder alone is enough to resume as well
-        assert train(home, stage, "run.total_images=40", where=moved, earlier=False) == 0
-        assert "resuming from 32 images" in capsys.readouterr().out
 
 
 def test_an_export_and_its_run_hold_the_same(home):
@@ -305,7 +314,7 @@ def test_without_tensorflow_a_run_ends_in_time_and_sigterm_saves(packed, tmp_pat
         command = [sys.executable, "-c", COMMAND_WITHOUT_TENSORFLOW, *flags]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    process = start("--minutes", "0.3", "--save_minutes", "0.02")
+    process = start("--minutes", "0.15", "--save_minutes", "0.02")
     printed, errors = process.communicate()
     assert process.returncode == 0, errors
     assert "No TensorBoard summaries" in errors and "the same command resumes" in printed

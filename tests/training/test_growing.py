@@ -20,13 +20,14 @@ from jaxgan.training import growing, parallel, stylegan
 
 # 8 px for 2 steps of 16 images; 16 px fades in over 4 steps of 8 images, and goes on to 80 images
 GROWING = ["generator.resolution=16", "growing.start=8", "growing.fade_images=32", "growing.stable_images=32"]
-GROWING += ["growing.batch_sizes=[16]", "growing.learning_rates=[0.002]", "run.total_images=80"]
+GROWING += ["growing.batch_sizes=[16]", "growing.learning_rates=[0.002]", "run.total_images=80", "r1_interval=1"]
 CONFIG = validate(override(preset("tiny", "stylegan"), GROWING))
 PLAIN = dataclasses.replace(CONFIG, growing=preset("tiny", "stylegan").growing)
 GEN, CRITIC = Generator(CONFIG.generator), Discriminator(CONFIG.discriminator)
 # the same batch size at both resolutions, and nothing that depends on the resolution by chance: mixed layers, shifts in pixels
-CERTAIN = override(CONFIG, ["growing.batch_sizes=[8]", "style_mixing=0", "augment.color=false"])
-CERTAIN = override(CERTAIN, ["augment.translation=0", "augment.cutout=0"])
+STILL = ["style_mixing=0", "augment.color=false", "augment.translation=0", "augment.cutout=0"]
+CERTAIN = override(CONFIG, ["growing.batch_sizes=[8]", *STILL])
+R1_WEIGHT = 0.5 * CONFIG.r1_gamma  # as in the run of the command, which shares the step on four devices
 
 
 def normal(seed, *shape):
@@ -161,7 +162,8 @@ def test_reals_are_shrunk_by_means_and_faded():
 
 
 def batch_of(seed):
-    return {"image": np.random.default_rng(seed).integers(0, 256, (8, 16, 16, 3), np.uint8)}
+    images = np.random.default_rng(seed).integers(0, 256, (8, 16, 16, 3), np.uint8)
+    return {"image": images, "keypoints": np.zeros((8, 68, 2), np.float32)}
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +173,7 @@ def history():
     state = parallel.replicate(stylegan.init_state(CERTAIN), devices)
     states, metrics = [jax.device_get(state)], []
     for phase in growing.phases(CERTAIN):
-        inner = stylegan.make_train_step(CERTAIN, phase, 1.0)
+        inner = stylegan.make_train_step(CERTAIN, phase, R1_WEIGHT)
 
         def counted(*args, inner=inner, resolution=phase.resolution):
             traces.append(resolution)
@@ -242,7 +244,7 @@ def test_images_and_losses_are_continuous_where_the_resolution_doubles(history):
 
 def test_one_device_and_four_agree_in_mid_fade(history):
     states, metrics, *_ = history
-    step = parallel.pmap_step(stylegan.make_train_step(CERTAIN, growing.phases(CERTAIN)[1], 1.0))
+    step = parallel.pmap_step(stylegan.make_train_step(CERTAIN, growing.phases(CERTAIN)[1], R1_WEIGHT))
     four, four_metrics = jax.device_get(step(parallel.replicate(states[6]), {}, parallel.put(batch_of(6))))
     for name, value in metrics[6].items():
         np.testing.assert_allclose(four_metrics[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
@@ -251,11 +253,22 @@ def test_one_device_and_four_agree_in_mid_fade(history):
     np.testing.assert_allclose(states[7].extra["w_avg"], four.extra["w_avg"], atol=1e-6)
 
 
+def test_layers_are_mixed_and_images_augmented_in_all_phases():
+    """Traced alone."""
+    state = jax.eval_shape(lambda: stylegan.init_state(CONFIG))
+    for phase in growing.phases(CONFIG):
+        batch = {name: np.resize(each, (phase.batch_size, *each.shape[1:])) for name, each in batch_of(0).items()}
+        step = parallel.pmap_step(stylegan.make_train_step(CONFIG, phase, R1_WEIGHT), jax.local_devices()[:1])
+        after, metrics = jax.eval_shape(step, state, {}, parallel.split(batch, 1))
+        assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(lambda a: (a.shape, a.dtype), state)
+        assert {leaf.shape for leaf in jax.tree.leaves(metrics)} == {()}
+
+
 def test_a_growing_run_resumes_in_mid_fade_to_the_last_bit(tmp_path, capsys):
     flags = ["--synthetic", "32", "--name", "faces", "--data_dir", str(tmp_path / "data"), "--resolution", "16"]
     assert prepare.main([*flags, "--test_fraction", "0.25"]) == 0
 
-    def train(workdir, *more, stage="stylegan", overrides=(*GROWING, "r1_interval=1", "run.keep_checkpoints=9")):
+    def train(workdir, *more, stage="stylegan", overrides=(*GROWING, *STILL, "run.keep_checkpoints=9")):
         where = ["--workdir", str(workdir), "--data_dir", str(tmp_path / "data"), "--dataset", "faces"]
         return train_command.main([stage, "--config", "tiny", *where, *overrides, *more])
 
