@@ -9,6 +9,7 @@ The model is corrected so that its mean face is that of photographs (`jaxgan.dat
 more than the procedural portraits that it draws: faces in photographs are not symmetric.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -155,8 +156,14 @@ def _minimise(points: Array) -> Array:
     return jax.lax.scan(step, first, None, length=STEPS)[0][0]
 
 
-@jax.jit
-@jax.vmap
+@cache
+def _compiled_project(platform: str) -> Callable[[Fit], Array]:
+    # On a CPU it may run beside training steps, whose devices wait for one another in threads of XLA's pool: were it to wait
+    # for threads of that pool too, as products of matrices do, none might be left for the last device.
+    alone = {"xla_cpu_multi_thread_eigen": False} if platform == "cpu" else None
+    return jax.jit(jax.vmap(_project), compiler_options=alone)
+
+
 def _project(fit: Fit) -> Array:
     points = _head(fit.bones, fit.expression, fit.angles, _reference()[0])
     return fit.scale * points + jnp.broadcast_to(fit.shift, points.shape)
@@ -189,4 +196,6 @@ def mirror_fit(fit: Fit, width: float) -> Fit:
 
 def project(fit: Fit) -> np.ndarray:
     """Landmarks float32 [N, 68, 2] of the model, in the pixels of `scale` and `shift`."""
-    return in_batches(lambda *parts: _project(Fit(*parts)), BATCH, *(np.asarray(part, np.float32) for part in fit))
+    device = jax.config.jax_default_device  # a device, the name of a platform, or none
+    function = _compiled_project(getattr(device, "platform", device) or jax.default_backend())
+    return in_batches(lambda *parts: function(Fit(*parts)), BATCH, *(np.asarray(part, np.float32) for part in fit))
