@@ -158,8 +158,8 @@ def _minimise(points: Array) -> Array:
 
 @cache
 def _compiled_project(platform: str) -> Callable[[Fit], Array]:
-    # On a CPU it may run beside training steps, whose devices wait for one another in threads of XLA's pool: were it to wait
-    # for threads of that pool too, as products of matrices do, none might be left for the last device.
+    # On a CPU it may run beside training steps, whose devices wait for one another in threads of XLA's pool; it should not wait
+    # for threads of that pool too. One run on four devices hung, for this reason or another: it did not happen again.
     alone = {"xla_cpu_multi_thread_eigen": False} if platform == "cpu" else None
     return jax.jit(jax.vmap(_project), compiler_options=alone)
 

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from jaxgan import Editor
-from jaxgan.data.framing import MeanFraming, measure_framing
-from jaxgan.data.shape import MEAN_FACE
 from jaxgan.checkpoints import Loaded
 from jaxgan.configs import preset
+from jaxgan.data.framing import MeanFraming, measure_framing
+from jaxgan.data.shape import MEAN_FACE
 from jaxgan.training import editor as editor_stage
 from jaxgan.training import inverter, stylegan
 

@@ -2,7 +2,6 @@
 
 import sys
 import types
-
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,10 @@ import pytest
 from PIL import Image
 
 from jaxgan.data import detection
-from jaxgan.data.shape import MEAN_FACE, check_face, fit_mean_face
 from jaxgan.data.detection import Face, detect_landmarks, load_detector, search
-from jaxgan.errors import DetectorError
 from jaxgan.data.landmarks import LEFT_EYE, RIGHT_EYE, mirror_images, mirror_keypoints
+from jaxgan.data.shape import MEAN_FACE, check_face, fit_mean_face
+from jaxgan.errors import DetectorError
 
 
 class FakeFaceAlignment:
@@ -65,7 +64,8 @@ def scene(height=300, width=400, small=False) -> np.ndarray:
 
 def test_the_largest_face_comes_first_with_points_at_pixel_centres(fake):
     faces = load_detector("face_alignment")(scene())
-    np.testing.assert_array_equal([face.keypoints for face in faces], np.array([np.full((68, 2), (250.5, 150.5)), np.full((68, 2), (40.5, 30.5))]))
+    wanted = np.array([np.full((68, 2), (250.5, 150.5)), np.full((68, 2), (40.5, 30.5))])
+    np.testing.assert_array_equal([face.keypoints for face in faces], wanted)
     assert all(face.keypoints.dtype == np.float32 and face.score is None for face in faces)
 
 

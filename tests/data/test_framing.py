@@ -73,7 +73,7 @@ def test_landmarks_that_make_no_sense_are_refused(keypoints, message):
 
 @pytest.mark.parametrize("degrees", [30.0, -75.0, 170.0])
 def test_a_tilted_head_is_levelled(degrees):
-    """Turning a picture and cropping it gives the crop of the picture as it was, with the head at most MAX_ROLL from upright."""
+    """Turning a picture and cropping it gives the crop of the picture as it was, the head at most MAX_ROLL from upright."""
     y, x = np.mgrid[:160, :160]
     image = np.stack([x, y, (x + y) // 2], axis=-1).astype(np.uint8)  # smooth, so that resampling changes little
     keypoints, framing = face(80, 80, 15), MeanFraming(0.5, 0.55, 0.3)
@@ -148,7 +148,7 @@ def scenery():
 def test_pixels_are_those_of_the_published_alignment(degrees):
     """Up to resampling: ours is bicubic, then Lanczos; the published one bilinear at four times the size, then averaged here.
 
-    Bilinear sampling lowers waves of 30 px by (2 pi / 30)^2 / 8, half a level of 100, and Pillow cuts fractions off at each step.
+    Bilinear sampling lowers waves of 30 px by (2 pi / 30)^2 / 8, half a level of 100, and Pillow cuts fractions off each time.
     """
     keypoints, side = odd_face(degrees), 128
     crop = framed(900, 800, keypoints, FFHQ)
@@ -180,7 +180,9 @@ def test_landmarks_go_through_the_published_square_and_back(degrees):
     np.testing.assert_allclose(moved, wanted, atol=1e-3)
     np.testing.assert_allclose(crop.restore(moved, side), keypoints, atol=1e-3)
     np.testing.assert_allclose(FFHQ.place(keypoints, side), moved, atol=1e-3)
-    np.testing.assert_allclose(moved, framed(900, 800, odd_face(), FFHQ).move(odd_face(), side), atol=0.01)  # level, whatever the roll
+    np.testing.assert_allclose(
+        moved, framed(900, 800, odd_face(), FFHQ).move(odd_face(), side), atol=0.01
+    )  # level, whatever the roll
     np.testing.assert_allclose(FFHQ.place(np.stack([moved, keypoints]), side), np.stack([moved, moved]), atol=1e-3)
 
 
@@ -206,7 +208,9 @@ def test_a_square_within_a_square():
     wanted = inner.move(crop.move(points, 64), 100)
     np.testing.assert_allclose(crop.within(inner, 64).move(points, 100), wanted, atol=1e-3)
     own = crop.within(FFHQ.square(crop.move(odd_face(40), 64)), 64)  # a face lies where its own square has it
-    np.testing.assert_allclose([own.left, own.top, own.side, own.angle], [crop.left, crop.top, crop.side, crop.angle], atol=1e-2)
+    np.testing.assert_allclose(
+        [own.left, own.top, own.side, own.angle], [crop.left, crop.top, crop.side, crop.angle], atol=1e-2
+    )
 
 
 def test_the_mean_face_lies_as_in_ffhq():

@@ -15,13 +15,13 @@ from PIL import Image
 
 from jaxgan import Editor
 from jaxgan.commands import edit
+from jaxgan.data import images, prepare
 from jaxgan.data.crops import largest_square
 from jaxgan.data.detection import Face
 from jaxgan.data.shape import MEAN_FACE
-from jaxgan.data import images, prepare
-from jaxgan.errors import DetectorError
-from jaxgan.data.tfrecords import dataset_folder
 from jaxgan.data.sources import open_source
+from jaxgan.data.tfrecords import dataset_folder
+from jaxgan.errors import DetectorError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
 
@@ -170,7 +170,8 @@ def command(monkeypatch, tmp_path):
     monkeypatch.setattr(Editor, "load", lambda workdir, perceptual: Copier())
 
     def run(*sources, target=("--keypoints", tmp_path / "k.npy")):
-        return edit.main(list(map(str, ["--crop", "--workdir", "w", "--out", tmp_path / "out", *target, "--raw-landmarks", "--source", *sources])))
+        flags = ["--crop", "--workdir", "w", "--out", tmp_path / "out", *target, "--raw-landmarks", "--source", *sources]
+        return edit.main([str(flag) for flag in flags])
 
     return run
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from jaxgan.data.crops import Crop, largest_square
 from jaxgan.data import images
+from jaxgan.data.crops import Crop, largest_square
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:

@@ -9,8 +9,8 @@ from jaxgan import storage
 from jaxgan.commands import pack as pack_command
 from jaxgan.commands import prepare
 from jaxgan.data import packed
-from jaxgan.data.packed import Packed, pack
 from jaxgan.data.batches import array_batches
+from jaxgan.data.packed import Packed, pack
 from jaxgan.data.records import dataset_info, load_split
 from jaxgan.errors import DatasetError, InputError
 

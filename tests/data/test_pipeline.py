@@ -7,9 +7,9 @@ import threading
 import numpy as np
 import pytest
 
+from jaxgan.data.batches import array_batches, prefetch, record_batches
 from jaxgan.data.images import encode_png
 from jaxgan.data.landmarks import MIRROR_INDEX
-from jaxgan.data.batches import array_batches, prefetch, record_batches
 from jaxgan.data.records import dataset_info, load_split
 from jaxgan.data.tfrecords import Record, write_dataset
 from jaxgan.errors import DatasetError

@@ -18,15 +18,13 @@ from PIL import Image
 from jaxgan.commands import prepare as prepare_command
 from jaxgan.data import prepare
 from jaxgan.data.detection import Face
-from jaxgan.data.shape import MEAN_FACE
-from jaxgan.faces import portraits as synthetic
-from jaxgan.errors import DetectorError
-from jaxgan.data.summary import Outcome, Summary
 from jaxgan.data.records import dataset_info, load_split
+from jaxgan.data.shape import MEAN_FACE
+from jaxgan.data.summary import Outcome, Summary
 from jaxgan.data.tfrecords import Record, dataset_folder
-from jaxgan.errors import DatasetError, InputError
+from jaxgan.errors import DatasetError, DetectorError, InputError, SourceError
+from jaxgan.faces import portraits as synthetic
 from jaxgan.runtime import lock_folder
-from jaxgan.errors import SourceError
 
 OFFSETS = 6 * (MEAN_FACE - MEAN_FACE.mean(0))
 
