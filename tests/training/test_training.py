@@ -49,9 +49,10 @@ def earlier():
 
 
 def run(stage, config, earlier, devices, steps=2, weights=None):
-    """Steps of a training, which compile as the commands' do: with all terms as in its first one, unless weights are given."""
+    """Steps with R1, unless weights are given; those of inverter and editor on four devices compile as the commands' first."""
     devices = jax.local_devices()[:devices]
-    weights = [weight * interval for weight, interval in lazy.terms(config)] if weights is None else weights
+    if weights is None:
+        weights = [1.0] if stage == "stylegan" else [weight * interval for weight, interval in lazy.terms(config)]
     step = parallel.pmap_step(STAGES[stage].make_step(config, phases(config)[0], *weights), devices)
     earlier = STAGES[stage].without_own(earlier) if STAGES[stage].previous else {}
     state, frozen = (parallel.replicate(tree, devices) for tree in (STAGES[stage].init(config, earlier), earlier))
