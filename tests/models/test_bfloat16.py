@@ -7,7 +7,7 @@ import pytest
 from jaxgan.configs import override, preset, to_dict
 from jaxgan.data.batches import array_batches
 from jaxgan.faces.portraits import portraits
-from jaxgan.training import inverter, lazy, parallel, stylegan
+from jaxgan.training import inverter, parallel, stylegan
 from jaxgan.training.growing import phases
 from jaxgan.training.stages import STAGES
 
@@ -47,10 +47,8 @@ def initial_states(stage, config):
 def losses(stage, config, states, data, earlier):
     """Mean of each metric over the second half of a short training run, for each seed of parameters and data."""
     devices = jax.local_devices()[:1]
-    # the steps in float32 compile as those of training/test_training.py
-    weights = [1.0] if stage == "stylegan" else [weight * interval for weight, interval in lazy.terms(config)]
-    step = parallel.pmap_step(STAGES[stage].make_step(config, phases(config)[0], *weights), devices)
-    frozen, means = parallel.replicate(earlier if STAGES[stage].previous else {}, devices), []
+    step = parallel.pmap_step(STAGES[stage].make_step(config, phases(config)[0], 1.0), devices)
+    frozen, means = parallel.replicate(earlier, devices), []
     for seed, state in zip(SEEDS, states, strict=True):
         state, seen = parallel.replicate(state, devices), []
         batches = array_batches(*data, config.run.batch_size, seed=seed, targets=stage == "editor")
