@@ -24,8 +24,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit the folder, and s
 import jax
 import pytest
 
-# Folders of tests, and tests, whose time is compilation.
-STEPS = ("training", "checkpoints", "commands", "importers", "models", "video", "test_imports", "test_tuning", "test_tour")
+# Folders of tests whose time is compilation.
+STEPS = ("training", "checkpoints", "commands", "importers", "models")
 # Half a minute and more, the longest first: begun last, they would have one worker wait for the other. Those that compile the
 # same steps, as checkpoints/test_export.py and training/test_training.py do, are apart.
 LONGEST = (
@@ -69,6 +69,6 @@ def no_more_compiled_functions_than_needed():
 @pytest.fixture(autouse=True, scope="module")
 def compiled_in_less_time(request, no_more_compiled_functions_than_needed):
     """Steps run a few times each, and without LLVM's optimisations compile in two thirds of the time."""
-    quick = request.path.parent.name in STEPS or request.path.stem in STEPS
+    quick = request.path.parent.name in STEPS
     jax.config.update("jax_disable_most_optimizations", quick)
     os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(quick))  # for the commands that tests start

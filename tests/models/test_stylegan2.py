@@ -174,13 +174,14 @@ def test_noise_is_fixed_or_drawn_for_each_image():
     w = jnp.ones((2, TINY.num_layers, 8), jnp.float32)
     render = jax.jit(lambda variables, keys: model.apply(variables, w, keys, method="synthesize"))
     keys = jax.random.split(jax.random.key(2), 2)
-    np.testing.assert_array_equal(render(variables, keys)[0], render(variables, keys)[1])  # strengths start at 0
+    # equal but for rounding: some processors add up the rows of a batch in orders of their own
+    np.testing.assert_allclose(*render(variables, keys), rtol=0, atol=1e-5)  # strengths start at 0
     noisy = jax.tree_util.tree_map_with_path(
         lambda path, leaf: jnp.full_like(leaf, 0.5) if "noise_strength" in str(path) else leaf, variables
     )
     fixed, drawn = render(noisy, None), render(noisy, keys)
-    np.testing.assert_array_equal(fixed[0], fixed[1])
-    assert not np.allclose(drawn[0], drawn[1])
+    np.testing.assert_allclose(*fixed, rtol=0, atol=1e-5)
+    assert not np.allclose(drawn[0], drawn[1], atol=0.1)
     np.testing.assert_array_equal(drawn, render(noisy, keys))
 
 
