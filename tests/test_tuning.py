@@ -54,8 +54,9 @@ def test_its_steps_are_those_of_adam_with_a_cosine(editor, portraits):
     # compared by what they draw: Adam makes whole steps of the rounding errors of gradients that are zero
     drawn = [pipeline.render(config, {**variables, "params": each}, latents) for each in (variables["params"], params)]
     ours = pipeline.render(config, found, latents)
-    assert np.abs(drawn[0] - drawn[1]).mean() > 0.05
-    np.testing.assert_allclose(ours, drawn[1], atol=5e-3)
+    change = np.abs(drawn[0] - drawn[1]).mean()
+    assert change > 0.05
+    assert np.abs(ours - drawn[1]).mean() < 0.01 * change  # three in a thousand on one processor
 
 
 def test_the_person_is_drawn_better_and_the_editor_stays_as_it_was(editor, portraits):

@@ -67,11 +67,12 @@ def test_a_step_that_saves_memory_is_the_plain_one(stage, earlier):
         return jax.device_get(step(state, frozen, parallel.put(batch_of(config), devices)))
 
     (plain, plain_metrics), (saving, saving_metrics) = first_step([]), first_step(SAVING)
-    # Adam's moments after one step are the gradients, and their squares, times constants.
+    # Adam's moments after one step are the gradients, and their squares, times constants. R1's are second derivatives, of which
+    # float32 keeps three to four digits, as the processor happens to add.
     moments = [jax.tree_util.tree_leaves_with_path(state.opt_state) for state in (plain, saving)]
     for (path, a), (_, b) in zip(*moments, strict=True):
-        bound = 2e-5 * max(float(np.abs(a).max()), 1e-6)
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=bound, err_msg=jax.tree_util.keystr(path))
+        bound = 3e-4 * max(float(np.abs(a).max()), 1e-6)
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=bound, err_msg=jax.tree_util.keystr(path))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), plain.extra, saving.extra)
     assert set(plain_metrics) == set(saving_metrics)
     for name, value in plain_metrics.items():
