@@ -24,7 +24,8 @@ from jaxgan import storage
 from jaxgan.checkpoints import Checkpoints, Loaded, export, load
 from jaxgan.commands.flags import positive
 from jaxgan.commands.main import command
-from jaxgan.configs import PRESETS, Config, override, preset, to_dict, validate
+from jaxgan.commands.training_flags import add_training_flags, parse_training_flags
+from jaxgan.configs import Config, override, preset, to_dict, validate
 from jaxgan.data.dataset import Dataset, Records
 from jaxgan.data.framing import FRAMINGS, is_framed
 from jaxgan.data.packed import Packed
@@ -91,27 +92,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parse(stage: Stage, argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"jaxgan train {stage.name}", description=f"Train the {stage.name}.")
     parser.add_argument("overrides", nargs="*", metavar="FIELD=VALUE", help="fields to change, e.g. run.batch_size=32")
-    parser.add_argument("--config", default="paper", help=f"preset to start from: {', '.join(PRESETS)} (default: paper)")
     parser.add_argument("--workdir", required=True, type=Path, help="folder of the run: checkpoints, metrics, samples")
-    data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument("--data_dir", help="folder of prepared datasets")
-    data.add_argument("--packed", help="a dataset written by `jaxgan pack`, which needs no TensorFlow to read")
-    parser.add_argument("--dataset", help="name of the dataset in --data_dir; sets run.dataset")
     if stage.previous:
         text = f"folder of the trained {stage.previous}; a run that is resumed has kept its own copy"
         parser.add_argument(f"--{stage.previous}", dest="previous", help=text)
-    limits = parser.add_argument_group("short runs", "on machines that can be had for minutes at a time")
-    limits.add_argument("--minutes", type=positive, help="save and stop within so many minutes, imports included")
-    limits.add_argument("--save_minutes", type=positive, default=2.0, help="with --minutes: between two saves (default: 2)")
-    limits.add_argument("--export", type=Path, help="also write each checkpoint as a small folder, to resume from elsewhere")
-    limits.add_argument("--max_total_mb", type=positive, help="size of that folder; precision is given up to stay below it")
-    limits.add_argument("--max_file_mb", type=positive, help="size of its largest file")
+    add_training_flags(parser)
+    parser.add_argument("--save_minutes", type=positive, default=2.0, help="with --minutes: between two saves (default: 2)")
     add_host_flags(parser)
     parser.add_argument("--dry_run", action="store_true", help="print configuration, networks and data, and stop")
-    args = parser.parse_args(argv)
-    if args.packed and args.dataset:
-        parser.error("--dataset goes with --data_dir; a packed dataset knows its name")
-    return args
+    return parse_training_flags(parser, argv)
 
 
 def _clock(args: argparse.Namespace) -> Clock | None:

@@ -22,9 +22,9 @@ from jaxgan.checkpoints import Checkpoints
 from jaxgan.checkpoints.training import FOLDER
 from jaxgan.commands import train
 from jaxgan.commands.ablation import folder_name
-from jaxgan.commands.flags import positive
 from jaxgan.commands.main import command
-from jaxgan.configs import PRESETS, Config, override, preset
+from jaxgan.commands.training_flags import add_training_flags, parse_training_flags
+from jaxgan.configs import Config, override, preset
 from jaxgan.errors import InputError, JaxganError
 from jaxgan.evaluation.table1 import VARIANTS
 from jaxgan.training.ahead import compile_steps, networks_before
@@ -75,22 +75,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="jaxgan train_all", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("overrides", nargs="*", metavar="[STAGE:]FIELD=VALUE", help="fields to change")
-    parser.add_argument("--config", default="paper", help=f"preset to start from: {', '.join(PRESETS)} (default: paper)")
     parser.add_argument("--out", required=True, type=Path, help="folder of the runs' working folders")
-    data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument("--data_dir", help="folder of prepared datasets")
-    data.add_argument("--packed", help="a dataset written by `jaxgan pack`, which needs no TensorFlow to read")
-    parser.add_argument("--dataset", help="name of the dataset in --data_dir")
     parser.add_argument("--table1", action="store_true", help="train the other rows of Table 1 as well")
-    parser.add_argument("--minutes", type=positive, help="save and stop within so many minutes, imports included")
-    parser.add_argument("--export", type=Path, help="folder of small folders that hold whole training states")
-    parser.add_argument("--max_total_mb", type=positive, help="size of each of these; precision is given up to stay below it")
-    parser.add_argument("--max_file_mb", type=positive, help="size of their largest file")
-    args = parser.parse_args(argv)
+    add_training_flags(parser)
+    args = parse_training_flags(parser, argv)
     if args.data_dir and not args.dataset:
         parser.error("--data_dir needs --dataset")
-    if args.packed and args.dataset:
-        parser.error("--dataset goes with --data_dir; a packed dataset knows its name")
     return args
 
 
