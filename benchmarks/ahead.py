@@ -30,9 +30,14 @@ def compiled(lowered: jax.stages.Lowered, options: dict[str, int | bool] | None 
         "compile_s": round(seconds, 1),
         "gb": round((needed - memory.alias_size_in_bytes) / 1e9, 3),
         "temp_gb": round(memory.temp_size_in_bytes / 1e9, 3),
-        "gflop": round(cost.get("flops", float("nan")) / 1e9, 1),
-        "gb_accessed": round(cost.get("bytes accessed", float("nan")) / 1e9, 2),
+        "gflop": digits(cost.get("flops", float("nan")) / 1e9),
+        "gb_accessed": digits(cost.get("bytes accessed", float("nan")) / 1e9),
     }
+
+
+def digits(value: float) -> float:
+    """Four of them, however small the value is."""
+    return float(f"{value:.4g}")
 
 
 def write(out: TextIO, row: dict[str, Any]) -> None:

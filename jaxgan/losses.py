@@ -4,11 +4,12 @@ Scores are a discriminator's outputs [B], high for real; images are [B, R, R, 3]
 """
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxgan.configs import DiscriminatorConfig, PerceptualConfig
+from jaxgan.configs import DiscriminatorConfig, EditorConfig, PerceptualConfig
 from jaxgan.models.families import make_discriminator
 from jaxgan.models.features.alignment import align_faces
 from jaxgan.models.features.dlib_face import DLIB_SIZE, dlib_descriptors
@@ -94,6 +95,14 @@ def descriptor_distance(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.mean(jnp.sum(jnp.square(a - b), axis=-1))
 
 
+class Truth(NamedTuple):
+    """What an edit should show: another picture of the same person where there is one, else its source."""
+
+    image: jax.Array  # [B, R, R, 3] in [-1, 1]
+    keypoints: jax.Array  # its landmarks, [B, 68, 2] in pixels
+    paired: jax.Array  # bool [B]: another picture, with the landmarks of the edit
+
+
 def make_features(perceptual: PerceptualConfig, discriminator: DiscriminatorConfig, remat: bool = False) -> Features | None:
     """(frozen, images [B, R, R, 3]) -> features [B, ...] whose mean squared error is the perceptual term; None for no network.
 
@@ -131,3 +140,27 @@ def make_reconstruction(
         return terms
 
     return reconstruction
+
+
+def make_likeness(config: EditorConfig) -> Callable[[dict, jax.Array, jax.Array, Truth], dict[str, jax.Array]]:
+    """(frozen, edits, their landmarks [B, 68, 2] in pixels, Truth) -> weighted terms, those of "identity" and "pair" asked for.
+
+    "identity" is of all edits. "pair" is the perceptual term of those that have another picture, in the mean over all. frozen
+    holds dlib's network in "dlib_face", and what `make_features` reads.
+    """
+    features = None
+    if config.paired_share:
+        features = make_features(config.perceptual, config.stylegan_discriminator, config.run.remat)
+
+    def likeness(frozen: dict, edits: jax.Array, keypoints: jax.Array, truth: Truth) -> dict[str, jax.Array]:
+        terms = {}
+        if config.identity_weight:
+            distance = identity_distance(frozen, (edits, keypoints), (truth.image, truth.keypoints))
+            terms["identity"] = config.identity_weight * distance
+        if features:
+            apart = jnp.square(features(frozen, edits) - features(frozen, truth.image))
+            each = jnp.mean(apart.astype(jnp.float32), axis=tuple(range(1, apart.ndim)))
+            terms["pair"] = config.perceptual.weight * jnp.mean(jnp.where(truth.paired, each, 0.0))
+        return terms
+
+    return likeness

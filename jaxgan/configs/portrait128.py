@@ -5,9 +5,9 @@
 Narrower than the published networks; those for inference are 20 million numbers, 40 MB as bfloat16. Not run yet.
 
 Nothing grows: each resolution would compile steps of its own, for a minute or more of the few there are. Augmentation is for
-15,000 portraits. The inverter's loss has a term of identity, which inversion loses most of; so measures by dlib's network are
-not independent of it. The editor shifts the coarse layers alone, as in `portrait64`, and half of its targets are retargeted to
-the source's bones, because that is what `edit` asks of it.
+15,000 portraits. Inverter and editor have an identity term in their losses, so measures by dlib's network are not independent
+of it. The editor shifts the coarse layers alone, as in `portrait64`. Of its targets a quarter are other pictures of the same
+person (`prepare --people`; without, `paired_share=0`), and half of the rest retargeted to the source's bones, as `edit` asks.
 """
 
 from jaxgan.configs.schema import (
@@ -68,8 +68,10 @@ CONFIGS: dict[str, Config] = {
         perceptual=PerceptualConfig(network="discriminator", weight=0.1),
         adam=AdamConfig(learning_rate=1e-3, decay=0.5),
         adversarial_weight=0.1,
+        identity_weight=0.1,
         mismatched_share=0.5,
         retargeted_share=0.5,
+        paired_share=0.25,
         r1_gamma=1.0,
         r1_interval=8,
         ema_half_life=10_000,

@@ -214,6 +214,9 @@ class EditorConfig:
     # Of the targets, those that are retargeted to the source's bones (jaxgan/faces/retarget.py), as `edit` does; 0 is the
     # published form.
     retargeted_share: float = 0.0
+    # Of the portraits, those whose target is another portrait of the same person (`prepare --people`): identity_weight compares
+    # the edit with that picture, and so does the perceptual term. 0 is the published form.
+    paired_share: float = 0.0
     r1_gamma: float = 10.0
     r1_interval: int = 1
     ema_half_life: int = 0  # images; 0 is the published form

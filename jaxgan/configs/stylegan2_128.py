@@ -6,7 +6,8 @@ Its rules ("auto", for one GPU and 128 pixels) give a batch of 32, a learning ra
 largest networks' width, gamma = 0.0002 R^2 / batch = 0.1024 and an average over 10,000 images; R1 enters every 16 steps, path
 length every 4. Its preset for 256 pixels has eight mapping layers and other values of these. Here its average does not start
 shorter, activations are float32 (`generator.dtype=bfloat16 discriminator.dtype=bfloat16` for less), and regularisers share a
-step of Adam with the loss. The later stages are `portrait128`'s with these networks. Not run at this width.
+step of Adam with the loss. The later stages are `portrait128`'s with these networks, without pairs of pictures of one person,
+which few datasets have. Not run at this width.
 """
 
 import dataclasses
@@ -49,5 +50,6 @@ CONFIGS: dict[str, Config] = {
         stylegan_discriminator=DISCRIMINATOR,
         encoder=EncoderConfig(trunk=TRUNK, shift_scale_init=0.1),
         discriminator=DISCRIMINATOR,
+        paired_share=0.0,
     ),
 }

@@ -42,7 +42,7 @@ def validate(config: Config) -> Config:
     if isinstance(config, EditorConfig):
         if config.encoder.trunk.kind != "residual":
             raise ConfigError(f"encoder.trunk.kind must be residual, got {config.encoder.trunk.kind}")
-        for name in ("mismatched_share", "retargeted_share"):
+        for name in ("mismatched_share", "retargeted_share", "paired_share"):
             if not 0.0 <= getattr(config, name) <= 1.0:
                 raise ConfigError(f"{name} must lie in [0, 1], got {getattr(config, name)}")
         naive, layers, edited = config.encoder.kind == "naive", config.generator.num_layers, config.encoder.edited_layers
@@ -52,7 +52,9 @@ def validate(config: Config) -> Config:
             raise ConfigError("cycle=latent needs an encoder that takes a latent; the naive one takes image or none")
         if not naive and config.cycle == "none":
             raise ConfigError(f"cycle=none is for encoder.kind=naive; {config.encoder.kind} takes latent or image")
-    needs_features = isinstance(config, InverterConfig) or (isinstance(config, EditorConfig) and config.cycle != "latent")
+    needs_features = isinstance(config, InverterConfig)
+    if isinstance(config, EditorConfig):
+        needs_features = config.cycle != "latent" or config.paired_share > 0
     if needs_features and config.perceptual.network == "vgg16" and not config.perceptual.vgg16_weights:
         raise ConfigError(
             "perceptual.network=vgg16 needs perceptual.vgg16_weights, a folder written by `jaxgan convert vgg16`; "

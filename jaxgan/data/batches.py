@@ -1,8 +1,9 @@
 """Batches for training, from prepared datasets or from arrays.
 
 A batch is a dict of NumPy arrays: image uint8 [B, R, R, 3] and keypoints float32 [B, 68, 2], in pixels of the image;
-with targets=True also target_keypoints float32 [B, 68, 2], drawn independently; a share of these can be retargeted to the bones
-of the portrait that they are for, as edits do.
+with targets=True also target_keypoints float32 [B, 68, 2], drawn independently. A share of these can be retargeted to the bones
+of the portrait that they are for, as edits do. Another share can be those of another portrait of the same person: then there
+are also paired, bool [B], and target_image uint8 [B, R, R, 3], the picture of the target or, where not paired, the portrait.
 
 Streams of batches are endless and decided by their seed: each epoch is a new permutation of the portraits, and each
 portrait is mirrored or not by the toss of a coin. Several processes share a stream: one after another, their batches are the
@@ -12,7 +13,7 @@ batch that one process would draw with the size of all of theirs.
 import itertools
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from jaxgan.data.landmarks import mirror_images, mirror_keypoints
-from jaxgan.data.records import describe, open_split, read_all
+from jaxgan.data.partners import Partners
+from jaxgan.data.records import describe, load_labels, open_split, read_all
 from jaxgan.data.tfrecords import import_tensorflow
 from jaxgan.errors import InputError
 from jaxgan.faces.retarget import fit_faces, transfer
@@ -33,7 +35,7 @@ Placed = TypeVar("Placed")
 DECODERS = 4  # images decoded at the same time
 _SHUFFLE_BYTES = 2**30  # memory for shuffling; larger datasets are shuffled within a moving window of this size
 # Independent random streams of one seed.
-_ORDER, _MIRROR, _TARGET_ORDER, _TARGET_MIRROR, _RETARGETED = range(5)
+_ORDER, _MIRROR, _TARGET_ORDER, _TARGET_MIRROR, _RETARGETED, _PAIRED, _PARTNER = range(7)
 
 
 def record_batches(
@@ -47,6 +49,7 @@ def record_batches(
     mirror: bool = True,
     targets: bool = False,
     retargeted: float = 0.0,
+    paired: float = 0.0,
     process_index: int = 0,
     process_count: int = 1,
 ) -> Iterator[Batch]:
@@ -64,14 +67,16 @@ def record_batches(
       targets: Adds target_keypoints.
       retargeted: Share of the targets that are retargeted to their portrait's bones (jaxgan.faces.retarget), on average. Above
           0 all faces are fitted first, on the CPU: some 5 ms each.
+      paired: Share of the portraits whose target is another portrait of the same person, where there is one; the shares of the
+          rest stay as they are. Above 0 all encoded pictures are kept in memory.
       process_index: Which of the processes this is.
       process_count: How many processes share the stream.
 
     Raises:
-      DatasetError: There is no such dataset or split.
+      DatasetError: There is no such dataset or split, or none of its people is there twice.
       ValueError: A number is out of range.
     """
-    draws = _Draws(seed, batch_size, start_step, process_index, process_count, mirror, retargeted)
+    draws = _Draws(seed, batch_size, start_step, process_index, process_count, mirror, retargeted, paired)
     records, decode = open_split(data_dir, name, split)
     where = describe(data_dir, name)
     tf, _ = import_tensorflow()
@@ -96,7 +101,17 @@ def record_batches(
     options.autotune.enabled = False  # its thread keeps a stream from being closed for up to a minute
     batches = read_all(stream.batch(batch_size, drop_remainder=True).prefetch(2).with_options(options), where)
     portraits = ((batch["row"], batch["image"], batch["keypoints"]) for batch in batches)
-    return _batches(portraits, draws, _Targets(_all_keypoints(records, where), draws) if targets else None)
+    if not targets:
+        return _batches(portraits, draws, None)
+    pairs = None
+    if paired:
+        labels, encoded = load_labels(data_dir, name, split), [record["image"] for record in read_all(records, where)]
+
+        def pictures(rows: np.ndarray) -> np.ndarray:
+            return np.stack([decode({"image": encoded[row]})["image"].numpy() for row in rows])
+
+        pairs = (Partners(labels and [label.person for label in labels], where), pictures)
+    return _batches(portraits, draws, _Targets(_all_keypoints(records, where), draws, pairs))
 
 
 def array_batches(
@@ -109,24 +124,29 @@ def array_batches(
     mirror: bool = True,
     targets: bool = False,
     retargeted: float = 0.0,
+    paired: float = 0.0,
+    people: Sequence[str] | None = None,
     process_index: int = 0,
     process_count: int = 1,
 ) -> Iterator[Batch]:
     """Endless batches from images uint8 [N, R, R, 3] and keypoints float32 [N, 68, 2], without TensorFlow.
 
     The other arguments are those of record_batches, and the stream has the same properties, but not the same order.
-    It starts at any step at once.
+    It starts at any step at once. `people` are the persons on the images, "" where not known; above a share of 0 paired
+    targets need them.
 
     Raises:
+      DatasetError: No person is there twice.
       ValueError: The arrays do not fit each other or a number is out of range.
     """
-    draws = _Draws(seed, batch_size, start_step, process_index, process_count, mirror, retargeted)
+    draws = _Draws(seed, batch_size, start_step, process_index, process_count, mirror, retargeted, paired)
     count = len(images)
     if count == 0 or images.ndim != 4 or keypoints.shape != (count, 68, 2):
         raise InputError(f"images {images.shape} and keypoints {keypoints.shape}: want [N, R, R, 3] and [N, 68, 2]")
     chosen = (draws.order(step, count, _ORDER) for step in itertools.count(start_step))
     portraits = ((rows, images[rows], keypoints[rows]) for rows in chosen)
-    return _batches(portraits, draws, _Targets(keypoints, draws) if targets else None)
+    pairs = (Partners(people, "the portraits"), images.__getitem__) if targets and paired else None
+    return _batches(portraits, draws, _Targets(keypoints, draws, pairs) if targets else None)
 
 
 def prefetch(iterator: Iterator[Any], put: Callable[[Any], Placed], size: int = 2) -> Iterator[Placed]:
@@ -173,10 +193,12 @@ class _Draws:
     process_count: int
     mirror: bool
     retargeted: float
+    paired: float
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.retargeted <= 1.0:
-            raise InputError(f"retargeted must lie in [0, 1], got {self.retargeted}")
+        for name in ("retargeted", "paired"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise InputError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         counts_fit = self.batch_size > 0 and 0 <= self.process_index < self.process_count
         if not counts_fit or min(self.seed, self.start_step) < 0:
             raise InputError(f"out of range: {self}")
@@ -197,8 +219,11 @@ class _Draws:
 
     def chosen(self, step: int, stream: int, probability: float) -> np.ndarray:
         """Which items of a batch are taken, each with a probability: bool [batch_size]."""
-        coins = np.random.default_rng([self.seed, stream, step]).random(self.batch_size * self.process_count)
-        return coins[self._rows()] < probability
+        return self.fractions(step, stream) < probability
+
+    def fractions(self, step: int, stream: int) -> np.ndarray:
+        """A number in [0, 1) for each item of a batch: float64 [batch_size]."""
+        return np.random.default_rng([self.seed, stream, step]).random(self.batch_size * self.process_count)[self._rows()]
 
     def _rows(self) -> np.ndarray:
         return self.process_index * self.batch_size + np.arange(self.batch_size)
@@ -210,25 +235,41 @@ def _permutation(count: int, seed: int, stream: int, epoch: int) -> np.ndarray:
 
 
 class _Targets:
-    """Target landmarks, drawn independently of the portraits that they are for."""
+    """Target landmarks, drawn independently of the portraits that they are for, or from portraits of the same person."""
 
-    def __init__(self, keypoints: np.ndarray, draws: _Draws):
-        """Takes the landmarks of all portraits, [N, 68, 2]; fits their faces where any are to be retargeted."""
-        self.keypoints, self.draws, self.faces = keypoints, draws, None
+    def __init__(self, keypoints: np.ndarray, draws: _Draws, pairs: tuple[Partners, Callable] | None):
+        """Takes the landmarks of all portraits, [N, 68, 2]; fits their faces where any are to be retargeted.
+
+        `pairs` are who is whose partner, and rows [B] -> their pictures.
+        """
+        self.keypoints, self.draws, self.pairs, self.faces = keypoints, draws, pairs, None
         if draws.retargeted:
             with on_cpu():
                 self.faces = fit_faces(keypoints)
 
-    def draw(self, step: int, rows: np.ndarray, flips: np.ndarray, width: int) -> np.ndarray:
-        """Landmarks float32 [B, 68, 2] for the portraits `rows`, which are mirrored where `flips`, bool [B], says so."""
-        drawn = self.draws.order(step, len(self.keypoints), _TARGET_ORDER)
-        target_flips = self.draws.flips(step, _TARGET_MIRROR)
+    def draw(self, step: int, rows: np.ndarray, flips: np.ndarray, images: np.ndarray) -> Batch:
+        """What a batch holds of targets for portraits `rows` [B], mirrored where `flips` says so: `images` [B, R, R, 3]."""
+        draws, width = self.draws, images.shape[2]
+        drawn, target_flips = draws.order(step, len(self.keypoints), _TARGET_ORDER), draws.flips(step, _TARGET_MIRROR)
         points = _mirrored(self.keypoints[drawn], target_flips, width)
-        if self.faces is None:
-            return points
-        with on_cpu():  # the accelerator is busy with training steps
-            made = transfer(self.faces.at(rows, flips, width), self.faces.at(drawn, target_flips, width))
-        return np.where(self.draws.chosen(step, _RETARGETED, self.draws.retargeted)[:, None, None], made, points)
+        if self.faces is not None:
+            with on_cpu():  # the accelerator is busy with training steps
+                made = transfer(self.faces.at(rows, flips, width), self.faces.at(drawn, target_flips, width))
+            points = np.where(draws.chosen(step, _RETARGETED, draws.retargeted)[:, None, None], made, points)
+        if self.pairs is None:
+            return {"target_keypoints": points}
+        partners, pictures = self.pairs
+        partner = partners.of(rows, draws.fractions(step, _PARTNER))
+        paired = draws.chosen(step, _PAIRED, draws.paired) & (partner >= 0)
+        true = _mirrored(self.keypoints[partner], target_flips, width)
+        target_images = images.copy()
+        if paired.any():
+            target_images[paired] = _mirrored_images(pictures(partner[paired]), target_flips[paired])
+        return {
+            "target_keypoints": np.where(paired[:, None, None], true, points),
+            "target_image": target_images,
+            "paired": paired,
+        }
 
 
 def _batches(
@@ -236,14 +277,13 @@ def _batches(
 ) -> Iterator[Batch]:
     """Mirrors the drawn portraits (rows, images, keypoints) and adds the targets."""
     for step, (rows, images, keypoints) in enumerate(portraits, draws.start_step):
-        flips, width = draws.flips(step, _MIRROR), images.shape[2]
-        batch = {
-            "image": np.where(flips[:, None, None, None], mirror_images(images), images),
-            "keypoints": _mirrored(keypoints, flips, width),
-        }
-        if targets is not None:
-            batch["target_keypoints"] = targets.draw(step, rows, flips, width)
-        yield batch
+        flips = draws.flips(step, _MIRROR)
+        batch = {"image": _mirrored_images(images, flips), "keypoints": _mirrored(keypoints, flips, images.shape[2])}
+        yield batch | (targets.draw(step, rows, flips, batch["image"]) if targets else {})
+
+
+def _mirrored_images(images: np.ndarray, flips: np.ndarray) -> np.ndarray:
+    return np.where(flips[:, None, None, None], mirror_images(images), images)
 
 
 def _mirrored(keypoints: np.ndarray, flips: np.ndarray, width: int) -> np.ndarray:

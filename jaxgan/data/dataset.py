@@ -24,6 +24,7 @@ class Dataset(Protocol):
         mirror: bool,
         targets: bool,
         retargeted: float,
+        paired: float,
         process_index: int,
         process_count: int,
     ) -> Iterator[Batch]:

@@ -2,7 +2,7 @@
 
 Arrays: `images/K`, encoded pictures one after another (uint8); `sizes/K`, the bytes of each (int64 [N]); `keypoints/K`
 (float32 [N, 68, 2]); each cut into K = 0, 1, ... of at most CHUNK_BYTES. The train split comes first. The description holds
-the DatasetInfo and the file names.
+the DatasetInfo, the file names and, where they are known, the people on the portraits.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from PIL import Image
 
 from jaxgan import storage
 from jaxgan.data.batches import Batch, array_batches
-from jaxgan.data.records import DatasetInfo, dataset_info, load_split
+from jaxgan.data.records import DatasetInfo, dataset_info, load_labels, load_split
 from jaxgan.errors import DamagedError, DatasetError, InputError
 
 SPLITS = ("train", "test")
@@ -56,7 +56,10 @@ def pack(
         raise InputError(f"files of at most {max_file_bytes:,} bytes are too small; the least is {MIN_FILE_BYTES:,}")
     info = dataset_info(data_dir, name)
     counts = (info.num_train, info.num_test)
-    splits = [load_split(data_dir, name, split) for split, count in zip(SPLITS, counts, strict=True) if count]
+    there = [split for split, count in zip(SPLITS, counts, strict=True) if count]
+    splits = [load_split(data_dir, name, split) for split in there]
+    labels = [load_labels(data_dir, name, split) for split in there]
+    people = None if None in labels else [label.person for each in labels for label in each]
     encoded = [data for images, _, _ in splits for data in _in_threads(lambda image: _encode(image, quality), images)]
     files = [file for _, _, names in splits for file in names]
     whole = {
@@ -66,7 +69,8 @@ def pack(
     }
     chunk = CHUNK_BYTES if max_file_bytes is None else min(CHUNK_BYTES, max_file_bytes - storage.HEADER_BYTES)
     arrays = {f"{name}/{i}": part for name, array in whole.items() for i, part in enumerate(_cut(array, chunk))}
-    storage.write(out, KIND, arrays, {"info": dataclasses.asdict(info), "files": files}, max_file_bytes)
+    about = {"info": dataclasses.asdict(info), "files": files} | ({} if people is None else {"people": people})
+    storage.write(out, KIND, arrays, about, max_file_bytes)
     return info
 
 
@@ -86,6 +90,7 @@ class Packed:
             raise DatasetError(f"{error}; `jaxgan pack` writes packed datasets") from None
         self.info = DatasetInfo(**about["info"])
         self._files: list[str] = about["files"]
+        self._people: list[str] | None = about.get("people")
         self._images, sizes, self._keypoints = (_join(arrays, name) for name in ("images", "sizes", "keypoints"))
         self._offsets = np.concatenate([[0], np.cumsum(sizes)])
         if self.info.resolution != resolution:
@@ -93,7 +98,8 @@ class Packed:
 
     def batches(self, batch_size: int, **options: int) -> Iterator[Batch]:
         """As in Dataset: those of data.batches.array_batches for the train split."""
-        return array_batches(*self._train, batch_size, **options)
+        people = self._people and self._people[: self.info.num_train]
+        return array_batches(*self._train, batch_size, people=people, **options)
 
     def load(self, split: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """As in Dataset: images uint8 [N, R, R, 3], keypoints float32 [N, 68, 2].

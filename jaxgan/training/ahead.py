@@ -36,9 +36,12 @@ def lower(
     share = config.run.batch_size // jax.process_count() // count
     state = jax.eval_shape(lambda networks: stage.init(config, networks), frozen)
     points = jax.ShapeDtypeStruct((count, share, 68, 2), np.float32)
-    batch = {"image": jax.ShapeDtypeStruct((count, share, side, side, 3), np.uint8), "keypoints": points}
+    images = jax.ShapeDtypeStruct((count, share, side, side, 3), np.uint8)
+    batch = {"image": images, "keypoints": points}
     if stage.reads_targets:
         batch["target_keypoints"] = points
+    if stage.paired(config):
+        batch |= {"target_image": images, "paired": jax.ShapeDtypeStruct((count, share), np.bool_)}
     return parallel.pmap_step(stage.make_step(config, phases(config)[-1], *weights), devices).lower(state, frozen, batch)
 
 

@@ -5,6 +5,7 @@ The variants of the report's Table 1 are encoder.kind and cycle (docs/paper.md, 
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,8 @@ from jaxgan.training import discriminator, parallel
 from jaxgan.training.growing import Phase
 from jaxgan.training.micro_batches import in_micro_batches
 from jaxgan.training.state import TrainState, adam, apply_gradients, create, moving_average
+
+PyTree = Any
 
 
 @partial(jax.jit, static_argnums=0)  # hundreds of small operations, each of which would be compiled alone
@@ -39,12 +42,14 @@ def init_state(config: EditorConfig) -> TrainState:
 def make_train_step(config: EditorConfig, phase: Phase, r1_weight: float) -> Callable:
     """The step (state, frozen, batch) -> (state, metrics), for parallel.pmap_step.
 
-    batch holds image uint8 [B, R, R, 3], keypoints and target_keypoints float32 [B, 68, 2] in pixels; frozen the variables of
-    generator and inverter, and the parameters of the perceptual and the identity network if any.
+    batch holds image uint8 [B, R, R, 3], keypoints and target_keypoints float32 [B, 68, 2] in pixels, with pairs also
+    target_image, as image, and paired, bool [B]; frozen the variables of generator and inverter, and the parameters of the
+    perceptual and the identity network if any.
     """
     gen, remat, micro_batch = config.generator, config.run.remat, config.run.micro_batch
     encoder, critic = Encoder(config.encoder, gen, remat), make_discriminator(config.discriminator, remat)
     reconstruction = losses.make_reconstruction(config.perceptual, config.stylegan_discriminator, remat)
+    likeness = losses.make_likeness(config)
     optimizer = adam(config.adam, config.run)
     naive = config.encoder.kind == "naive"
 
@@ -63,6 +68,12 @@ def make_train_step(config: EditorConfig, phase: Phase, r1_weight: float) -> Cal
         # without a cycle, every other step reconstructs the portrait from its own landmarks
         own_turn = jnp.logical_and(config.cycle == "none", state.step % 2 == 0)
         target = jax.tree.map(lambda a, b: jnp.where(own_turn, a, b), own, shuffled)
+        wanted = jnp.where(own_turn, batch["keypoints"], batch["target_keypoints"])
+        truth = losses.Truth(portraits, batch["keypoints"], jnp.zeros(len(portraits), bool))
+        if config.paired_share:
+            pictures = losses.Truth(to_float(batch["target_image"]), batch["target_keypoints"], batch["paired"])
+            paired = jnp.logical_and(batch["paired"], jnp.logical_not(own_turn))
+            truth = jax.tree.map(lambda a, b: jnp.where(jnp.expand_dims(paired, range(1, a.ndim)), a, b), pictures, truth)
 
         def loss(params: dict) -> tuple[jax.Array, tuple[jax.Array, dict, dict]]:
             stats = state.extra["batch_stats"]
@@ -72,40 +83,32 @@ def make_train_step(config: EditorConfig, phase: Phase, r1_weight: float) -> Cal
                 edited, updates = encoder.apply(variables, images, w, landmarks, True, mutable=["batch_stats"])
                 return edited, updates["batch_stats"]
 
-            def judge(w: jax.Array, condition: jax.Array, compared: bool, wanted: jax.Array | None = None) -> tuple:
-                """Images of w and their scores, and terms that compare them with the portraits."""
+            def judge(w: jax.Array, condition: jax.Array, compared: bool, alike: bool = False) -> tuple:
+                """Images of w and their scores, terms that compare them with the portraits, and with what they should show."""
 
-                def compute(w: jax.Array, condition: jax.Array, wanted: jax.Array | None, *own: jax.Array) -> tuple:
+                def compute(w: jax.Array, condition: jax.Array, portraits: jax.Array, *edits: PyTree) -> tuple:
                     made = render(gen, frozen["generator"], w, remat)
                     scores = score(state.params["discriminator"], made, condition)
-                    terms = reconstruction(frozen, made, own[0]) if compared else {}
-                    if wanted is not None:
-                        terms["identity"] = losses.identity_distance(frozen, (made, wanted), own)
-                    return (made, scores), terms
+                    terms = reconstruction(frozen, made, portraits) if compared else {}
+                    return (made, scores), (terms, likeness(frozen, made, *edits) if alike else {})
 
-                (made, scores), terms = in_micro_batches(
-                    compute, micro_batch, w, condition, wanted, portraits, batch["keypoints"]
-                )
-                return made, scores, terms
+                (made, scores), terms = in_micro_batches(compute, micro_batch, w, condition, portraits, wanted, truth)
+                return made, scores, *terms
 
             scores = {}
-            wanted = jnp.where(own_turn, batch["keypoints"], batch["target_keypoints"]) if config.identity_weight else None
             edited, stats = edit(portraits, latents, target, stats)
-            manipulated, scores["manipulated"], terms = judge(edited, target.image, config.cycle == "none", wanted)
-            identity = terms.pop("identity", None)
+            manipulated, scores["manipulated"], terms, alike = judge(edited, target.image, config.cycle == "none", True)
             terms = {name: own_turn.astype(jnp.float32) * term for name, term in terms.items()}
             if config.cycle != "none":
                 cycle, stats = edit(manipulated, edited, own, stats)
-                _, scores["cycle"], terms = judge(cycle, own.image, config.cycle == "image")
+                _, scores["cycle"], terms, _ = judge(cycle, own.image, config.cycle == "image")
                 if config.cycle == "latent":
                     terms = {"latent_cycle": losses.mse(cycle, latents)}
             if naive and config.cycle == "image":
                 direct, stats = edit(portraits, None, own, stats)
-                _, scores["direct"], compared = judge(direct, own.image, True)
+                _, scores["direct"], compared, _ = judge(direct, own.image, True)
                 terms |= {f"direct_{name}": 0.5 * term for name, term in compared.items()}
-            if identity is not None:
-                terms["identity"] = config.identity_weight * identity
-            total, terms = losses.editor_loss(terms, scores, jnp.float32(config.adversarial_weight))
+            total, terms = losses.editor_loss({**terms, **alike}, scores, jnp.float32(config.adversarial_weight))
             return total, (manipulated, stats, {**terms, "loss": total})
 
         grads, (manipulated, batch_stats, metrics) = jax.grad(loss, has_aux=True)(state.params["encoder"])

@@ -67,6 +67,7 @@ def train(
             mirror=run.mirror,
             targets=stage.reads_targets,
             retargeted=retargeted,
+            paired=stage.paired(config),
             process_index=jax.process_index(),
             process_count=jax.process_count(),
         )

@@ -28,7 +28,9 @@ class Stage:
     export: Callable[[TrainState], Networks]  # the networks that it adds to those it started from
     reads_portraits: bool = True  # its sample grids show test portraits
     reads_targets: bool = False  # its batches hold target landmarks
-    retargeted: Callable[[Config], float] = lambda config: 0.0  # the share of these with the bones of their portrait
+    # Shares of these: with the bones of their portrait, and those of another portrait of the same person.
+    retargeted: Callable[[Config], float] = lambda config: 0.0
+    paired: Callable[[Config], float] = lambda config: 0.0
 
     def inherit(self, config: Config, source: Config) -> Config:
         """`config` with the networks of `source`, a configuration of the previous stage or of this one."""
@@ -78,6 +80,7 @@ STAGES: dict[str, Stage] = {
             export=editor.export,
             reads_targets=True,
             retargeted=lambda config: config.retargeted_share,
+            paired=lambda config: config.paired_share,
         ),
     )
 }

@@ -10,8 +10,12 @@ from jaxgan.commands import pack as pack_command
 from jaxgan.commands import prepare
 from jaxgan.data import packed
 from jaxgan.data.batches import array_batches
-from jaxgan.data.packed import Packed, pack
+from jaxgan.data.images import encode_png
+from jaxgan.data.packed import SPLITS, Packed, pack
+from jaxgan.data.people import Label
 from jaxgan.data.records import dataset_info, load_split
+from jaxgan.data.shape import MEAN_FACE
+from jaxgan.data.tfrecords import Record, write_dataset
 from jaxgan.errors import DatasetError, InputError
 
 DATASET = "procedural"
@@ -61,6 +65,24 @@ def test_the_stream_is_that_of_the_arrays(data, file):
         assert ours.keys() == expected.keys()
         for name in expected:
             np.testing.assert_array_equal(ours[name], expected[name])
+
+
+def test_people_are_packed_with_their_portraits(data, tmp_path):
+    def write(name, labels):
+        image = encode_png(np.zeros((16, 16, 3), np.uint8))
+        splits = {split: [Record(f"{split}{i}", image, MEAN_FACE, label) for i, label in enumerate(labels)] for split in SPLITS}
+        known = {"resolution": 16, "detector": "exact", "filter": None, "source": "test", "seed": 1}
+        write_dataset(tmp_path, name, 16, splits, known, labelled=True)
+        pack(tmp_path, name, tmp_path / name / "packed")
+        return Packed(tmp_path / name / "packed", 16)
+
+    options = {"seed": 0, "targets": True, "paired": 1.0}
+    batch = next(write("people", [Label("a", "1"), Label("", ""), Label("a", "2")]).batches(6, **options))
+    assert batch["paired"].sum() == 4
+    with pytest.raises(DatasetError, match="the portraits: has no two portraits of one person.*--people"):
+        next(write("strangers", [Label("a", "1"), Label("b", "1")]).batches(2, **options))
+    with pytest.raises(DatasetError, match="says not who is on its portraits.*--people, and pack it anew"):
+        next(Packed(data / "packed", 16).batches(2, **options))
 
 
 def test_lossy_pictures_are_smaller_and_close(data, file, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxgan import losses
+from jaxgan.configs import override, preset
 
 SCORES = np.array([-30.0, -1.5, 0.0, 0.5, 40.0], np.float32)
 
@@ -98,3 +99,16 @@ def test_editor_loss_without_reconstruction():
     total, terms = losses.editor_loss({}, {"manipulated": scores}, jnp.float32(0.5))
     np.testing.assert_allclose(total, 0.5 * softplus(-scores).mean(), rtol=1e-6)
     assert terms.keys() == {"adv_manipulated"}
+
+
+def test_the_pair_term_is_the_perceptual_distance_of_paired_edits_in_the_mean_over_all(monkeypatch):
+    monkeypatch.setattr(losses, "make_features", lambda *networks: lambda frozen, images: frozen["scale"] * images[..., :2])
+    edits, truth, points = normal(0, 4, 5, 5, 3), normal(1, 4, 5, 5, 3), normal(2, 4, 68, 2)
+    config = override(preset("tiny", "editor"), ["paired_share=0.5", "perceptual.weight=0.25"])
+    paired = np.array([True, False, False, True])
+    terms = losses.make_likeness(config)({"scale": 3.0}, edits, points, losses.Truth(truth, points, paired))
+    distances = np.mean(np.square(3 * (edits - truth)[..., :2]), axis=(1, 2, 3))
+    assert set(terms) == {"pair"}
+    np.testing.assert_allclose(terms["pair"], 0.25 * (distances[0] + distances[3]) / 4, rtol=1e-5)
+    none = override(config, ["paired_share=0"])
+    assert losses.make_likeness(none)({}, edits, points, losses.Truth(edits, points, paired)) == {}

@@ -83,5 +83,14 @@ def test_a_bad_share_is_named(share):
 
 
 def test_large_presets_train_with_what_edits_ask_for():
-    shares = {name: preset(name, "editor").retargeted_share for name in ("paper", "portrait128", "stylegan2_128")}
-    assert shares == {"paper": 0.0, "portrait128": 0.5, "stylegan2_128": 0.5}
+    configs = {name: preset(name, "editor") for name in ("paper", "portrait128", "stylegan2_128")}
+    assert {name: config.retargeted_share for name, config in configs.items()} == {
+        "paper": 0.0,
+        "portrait128": 0.5,
+        "stylegan2_128": 0.5,
+    }
+    assert {name: config.paired_share for name, config in configs.items()} == {
+        "paper": 0.0,
+        "portrait128": 0.25,
+        "stylegan2_128": 0.0,
+    }
