@@ -292,4 +292,4 @@ class Trainer:
         weight = 1.0 - (0.5 ** (count / half_life) if half_life else 0.0)
         for average, parameter in zip(self.average.parameters(), self.generator.parameters(), strict=True):
             average.lerp_(parameter, weight)
-        self.w_avg.lerp_(w_mean, 1.0 - self.config.w_avg_decay)
+        self.w_avg.lerp_(w_mean.float(), 1.0 - self.config.w_avg_decay)
