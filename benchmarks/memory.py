@@ -1,7 +1,8 @@
 """GB that a training step of the editor needs on a GPU of 24 GB, with a frozen StyleGAN2 of the published widths.
 
     pip install --no-deps jax-cuda12-plugin jax-cuda12-pjrt nvidia-cuda-nvcc-cu12
-    python benchmarks/memory.py --out memory.jsonl [--resolutions 1024 512 256] [--settings "remat 2"]
+    JAX_SKIP_CUDA_CONSTRAINTS_CHECK=1 python benchmarks/memory.py \\
+        --out memory.jsonl [--resolutions 1024 512 256] [--settings "remat 2"]
 
 XLA compiles each step for an RTX 3090 (rtx3090.txtpb) from shapes alone, on a machine without a GPU, and says what it would
 allocate; nothing runs. The inverter is e4e, the batch 8 on one device, and R1 is taken. The workspace of cuDNN's convolutions
