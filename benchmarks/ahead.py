@@ -23,16 +23,22 @@ def compiled(lowered: jax.stages.Lowered, options: dict[str, int | bool] | None 
     """
     started = time.perf_counter()
     done = lowered.compile(compiler_options=options)
-    seconds, memory, cost = time.perf_counter() - started, done.memory_analysis(), done.cost_analysis()
-    cost = (cost[0] if isinstance(cost, list) else cost) or {}  # GPUs that are not there have none
+    seconds, memory = time.perf_counter() - started, done.memory_analysis()
     needed = memory.argument_size_in_bytes + memory.temp_size_in_bytes + memory.output_size_in_bytes
     return {
         "compile_s": round(seconds, 1),
         "gb": round((needed - memory.alias_size_in_bytes) / 1e9, 3),
         "temp_gb": round(memory.temp_size_in_bytes / 1e9, 3),
-        "gflop": digits(cost.get("flops", float("nan")) / 1e9),
-        "gb_accessed": digits(cost.get("bytes accessed", float("nan")) / 1e9),
+        "gflop": digits(cost(done, "flops") / 1e9),
+        "gb_accessed": digits(cost(done, "bytes accessed") / 1e9),
     }
+
+
+def cost(step: jax.stages.Compiled | jax.stages.Lowered, of: str) -> float:
+    """FLOPs ("flops") or traffic ("bytes accessed") of a step on one device; NaN for GPUs that are not there."""
+    found = step.cost_analysis()
+    found = found[0] if isinstance(found, list) else found
+    return (found or {}).get(of, float("nan"))
 
 
 def digits(value: float) -> float:

@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))  # for th
 
 import ahead
 import jax
-from measure import Step, timed, training_batch
+from measure import Step, configs, timed, training_batch
 
-from jaxgan.configs import PRESETS, AugmentConfig, GrowingConfig, StyleGANConfig, override, preset
+from jaxgan.configs import PRESETS, AugmentConfig, StyleGANConfig, override
 
 # Dense TFLOP/s in bfloat16 and GB/s of memory, by what JAX calls the card: NVIDIA's data sheets of the SXM forms.
 CARDS = {"A100": (312, 2039), "H100": (989, 3350), "H200": (989, 4800)}
@@ -35,16 +35,15 @@ IDLE = ("parameter", "constant", "tuple", "get-tuple-element", "bitcast", "call"
 
 def kernels(compiled: str) -> int:
     """Operations that a compiled module launches, those of loops' bodies once."""
-    operations = re.findall(r"^\s+(?:ROOT )?%\S+ = .*? ([a-z-]+)\((.*)", compiled, re.MULTILINE)
-    inlining = (rest for code, rest in operations if code != "call")  # what is called is launched one by one
-    within = {name for rest in inlining for name in re.findall(r"(?:calls|to_apply)=(%[\w.-]+)", rest)}
-    launched = [
-        code
+    operations = {
+        computation.split(maxsplit=1)[0]: re.findall(r"^\s+(?:ROOT )?%\S+ = .*? ([a-z-]+)\((.*)", computation, re.MULTILINE)
         for computation in compiled.split("\n\n")
-        if not within & set(computation.split(maxsplit=1)[:1])
-        for code in re.findall(r"^\s+(?:ROOT )?%\S+ = .*? ([a-z-]+)\(", computation, re.MULTILINE)
-    ]
-    return sum(code not in IDLE for code in launched)
+        if computation.strip()
+    }
+    # what is called is launched one by one
+    inlining = (rest for each in operations.values() for code, rest in each if code != "call")
+    within = {name for rest in inlining for name in re.findall(r"(?:calls|to_apply)=(%[\w.-]+)", rest)}
+    return sum(code not in IDLE for name, each in operations.items() if name not in within for code, _ in each)
 
 
 def launches(step: Callable[[], Any]) -> int:
@@ -90,9 +89,8 @@ def peers(config: StyleGANConfig, weight: float) -> dict[str, Callable[[], Any]]
 
 def measure(name: str, batch: int, r1: bool, repeats: int) -> list[dict[str, Any]]:
     """The rows of one preset's step with `batch` images, ours first."""
-    config = override(preset(name, "stylegan"), [f"run.batch_size={batch}", "r1_interval=1"])
-    config = dataclasses.replace(config, growing=GrowingConfig(), augment=AugmentConfig())
-    config = override(config, ["generator.dtype=bfloat16", "discriminator.dtype=bfloat16"])
+    config = configs(argparse.Namespace(preset=name, dtype="bfloat16"))["stylegan"]
+    config = override(dataclasses.replace(config, augment=AugmentConfig()), [f"run.batch_size={batch}", "r1_interval=1"])
     ours = Step("stylegan", config, None, r1)
     steps = {"ours": ours} | peers(config, 0.5 * config.r1_gamma if r1 else 0.0)
     seconds = timed(steps, repeats)

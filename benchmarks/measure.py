@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import ahead
 import jax
 import numpy as np
 
@@ -91,13 +92,6 @@ def training_batch(config: Config) -> dict[str, np.ndarray]:
     return {"image": images, "keypoints": keypoints, "target_keypoints": keypoints[::-1].copy()}
 
 
-def _cost(step: jax.stages.Compiled | jax.stages.Lowered, of: str) -> float:
-    """FLOPs or bytes of a step on all devices, by XLA's cost analysis; NaN where it has none."""
-    cost = step.cost_analysis()
-    cost = cost[0] if isinstance(cost, list) else cost
-    return (cost or {}).get(of, float("nan")) * jax.local_device_count()
-
-
 class Step:
     """A compiled training step; each call continues from the state that the previous one left."""
 
@@ -113,8 +107,9 @@ class Step:
         traced = time.perf_counter()
         self.step = lowered.compile()
         self.trace_seconds, self.compile_seconds = traced - started, time.perf_counter() - traced
-        self.gflop, self.gb_accessed = (_cost(self.step, of) / 1e9 for of in ("flops", "bytes accessed"))
-        self.defined_gflop = _cost(lowered, "flops") / 1e9  # before XLA has found forms with more or fewer
+        billions = jax.local_device_count() / 1e9
+        self.gflop, self.gb_accessed = (billions * ahead.cost(self.step, of) for of in ("flops", "bytes accessed"))
+        self.defined_gflop = billions * ahead.cost(lowered, "flops")  # before XLA has found forms with more or fewer
 
     def __call__(self) -> dict[str, jax.Array]:
         self.state, metrics = self.step(self.state, self.frozen, self.batch)
