@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.models.layers import SQRT2, EqualizedDense, add_bias, conv2d, leaky_relu
+from jaxgan.models.layers import SQRT2, EqualizedDense, add_bias, leaky_relu
 from jaxgan.models.resampling import conv2d_down, conv2d_up, downsample2d, upsample2d
+from jaxgan.models.strided import conv2d
 
 
 def clamp(x: jax.Array, limit: float | None) -> jax.Array:

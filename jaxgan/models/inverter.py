@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.configs import GeneratorConfig, TrunkConfig
-from jaxgan.models.layers import EqualizedDense, conv2d, downscale2d, leaky_relu
+from jaxgan.models.layers import EqualizedDense, downscale2d, leaky_relu
+from jaxgan.models.strided import conv2d
 from jaxgan.runtime import AXIS
 
 

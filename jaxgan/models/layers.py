@@ -7,13 +7,15 @@ References:
   Karras et al., A style-based generator architecture for generative adversarial networks, 2018.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from jaxgan.models.strided import conv2d, strided_conv2d, sum_of_shifts, upscale_conv2d
 
 SQRT2 = float(np.sqrt(2.0))
 
@@ -100,51 +102,9 @@ def add_bias(x: jax.Array, bias: jax.Array) -> jax.Array:
     return x + jnp.broadcast_to(bias.astype(x.dtype), x.shape)
 
 
-def conv2d(x: jax.Array, kernel: jax.Array, padding: str | Sequence = "SAME", stride: int = 1) -> jax.Array:
-    """Cross-correlation of [B, H, W, in] with [k, k, in, out]."""
-    dims = ("NHWC", "HWIO", "NHWC")
-    return jax.lax.conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=dims)
-
-
-def _sum_of_shifts(kernel: jax.Array) -> jax.Array:
-    """The sum [4, 4, in, out] of a kernel [3, 3, in, out] shifted by 0 or 1 along each axis."""
-    padded = jnp.pad(kernel, ((1, 1), (1, 1), (0, 0), (0, 0)))
-    return padded[1:, 1:] + padded[1:, :-1] + padded[:-1, 1:] + padded[:-1, :-1]
-
-
 def downscale_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """3x3 convolution followed by a 2x2 mean, computed as an equivalent 4x4 convolution of stride 2."""
-    return strided_conv2d(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), _sum_of_shifts(kernel) * 0.25)
-
-
-def strided_conv2d(padded: jax.Array, kernel: jax.Array) -> jax.Array:
-    """4x4 convolution of stride 2 of [B, H + 2, W + 2, in], padded to even sides, with [4, 4, in, out]: [B, H/2, W/2, out].
-
-    Each 2x2 block of pixels is folded into channels, and the 2x2 taps over blocks are matrix products. On CPUs, XLA runs
-    gradients of strided convolutions, and second gradients (R1) of 2x2 ones, tens of times slower.
-    """
-    batch, height, width, channels = padded.shape
-    rows, columns = height // 2 - 1, width // 2 - 1
-    blocks = padded.reshape(batch, rows + 1, 2, columns + 1, 2, channels).transpose(0, 1, 3, 2, 4, 5)
-    blocks = blocks.reshape(batch, rows + 1, columns + 1, 4 * channels)
-    taps = kernel.reshape(2, 2, 2, 2, channels, -1).transpose(0, 2, 1, 3, 4, 5)
-    taps = taps.reshape(2, 2, 4 * channels, -1)
-    return sum(jnp.dot(blocks[:, i : i + rows, j : j + columns], taps[i, j]) for i in (0, 1) for j in (0, 1))
-
-
-def upscale_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Nearest-neighbour doubling followed by a 3x3 convolution, computed as a 2x2 convolution for each of four output phases.
-
-    Output pixel 2i + p depends only on input pixels i - 1 + p and i + p, so the doubled pixels become sums of kernel rows.
-    """
-    fold = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], np.float32)  # [phase, tap, kernel row]
-    phases = jnp.einsum("ptk,qul,klio->tuiopq", fold.astype(kernel.dtype), fold.astype(kernel.dtype), kernel)
-    batch, height, width, _ = x.shape
-    rows = []
-    for p in range(2):
-        columns = [conv2d(x, phases[..., p, q], padding=((1 - p, p), (1 - q, q))) for q in range(2)]
-        rows.append(jnp.stack(columns, axis=3))  # [B, H, W, 2, out]
-    return jnp.stack(rows, axis=2).reshape(batch, 2 * height, 2 * width, kernel.shape[-1])
+    return strided_conv2d(x, sum_of_shifts(0.25 * kernel), pad=1)
 
 
 def blur(x: jax.Array) -> jax.Array:

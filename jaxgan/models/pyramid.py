@@ -13,7 +13,8 @@ import numpy as np
 
 from jaxgan.configs import GeneratorConfig, TrunkConfig
 from jaxgan.models.inverter import batch_norm
-from jaxgan.models.layers import EqualizedDense, add_bias, conv2d
+from jaxgan.models.layers import EqualizedDense, add_bias
+from jaxgan.models.strided import conv2d
 
 INPUT = 256  # pixels; side of the square that images are resized to
 UNITS = (3, 4, 14, 3)  # residual units at a half, a quarter, an eighth and a sixteenth of the resolution

@@ -1,14 +1,13 @@
 """StyleGAN2's resampling with the low-pass filter [1, 3, 3, 1] x [1, 3, 3, 1] / 64 (Karras et al. 2019, appendix B).
 
 The filter is separable: four shifted copies an axis, which XLA fuses; as a depthwise convolution it is slow on CPUs.
-Strided and transposed convolutions are sums of matrix products, for the reason that layers.strided_conv2d gives.
 Activations are NHWC.
 """
 
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models.layers import strided_conv2d
+from jaxgan.models.strided import strided_conv2d, transposed_conv2d
 
 TAPS = (0.125, 0.375, 0.375, 0.125)
 
@@ -49,27 +48,9 @@ def upsample2d(x: jax.Array) -> jax.Array:
 def conv2d_down(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """The filter, then a convolution [3, 3, in, out] of stride 2."""
     filtered = low_pass(x, 2, 3)  # one row and column more than are read, for whole blocks
-    return strided_conv2d(filtered, jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0))))
+    return strided_conv2d(filtered, jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0))), pad=0)
 
 
 def conv2d_up(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """A transposed convolution [3, 3, in, out] of stride 2, then the filter with gain 4."""
     return low_pass(transposed_conv2d(x, kernel), 1, 0, gain=2.0)
-
-
-def transposed_conv2d(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Pixel 2 i + k sums x[i] kernel[k] along each axis; [B, 2 H + 2, 2 W + 2, out], with zeros in the last row and column.
-
-    Even pixels read x[i] and x[i - 1], odd ones x[i] alone. Each tap is a matrix product: on CPUs, XLA takes gradients of a
-    dilated convolution several times slower, and those of 2x2 ones by their kernels tens of times.
-    """
-    batch, height, width, _ = x.shape
-    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    even, odd = ((1, 0), (0, 2)), ((1, 1),)  # (offset of the pixel read, place in the kernel) of each tap
-
-    def pixels(vertical: tuple, horizontal: tuple) -> jax.Array:
-        taps = [(i, j, kernel[row, column]) for i, row in vertical for j, column in horizontal]
-        return sum(jnp.dot(padded[:, i : i + height + 1, j : j + width + 1], tap) for i, j, tap in taps)
-
-    rows = [jnp.stack([pixels(vertical, horizontal) for horizontal in (even, odd)], axis=3) for vertical in (even, odd)]
-    return jnp.stack(rows, axis=2).reshape(batch, 2 * height + 2, 2 * width + 2, -1)

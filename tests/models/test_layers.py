@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from jaxgan.models import layers
 from jaxgan.models.layers import EqualizedConv, EqualizedDense, LayerwiseDense
+from jaxgan.models.strided import conv2d, upscale_conv2d
 
 
 def normal(seed: int, *shape: int) -> np.ndarray:
@@ -19,16 +20,16 @@ def assert_close(actual, expected, tolerance: float = 2e-5) -> None:
 
 
 def double_then_convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return layers.conv2d(jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2), kernel)
+    return conv2d(jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2), kernel)
 
 
 def convolve_then_mean(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return layers.downscale2d(layers.conv2d(x, kernel))
+    return layers.downscale2d(conv2d(x, kernel))
 
 
 RESCALING = pytest.mark.parametrize(
     "fused, composed",
-    [(layers.upscale_conv2d, double_then_convolve), (layers.downscale_conv2d, convolve_then_mean)],
+    [(upscale_conv2d, double_then_convolve), (layers.downscale_conv2d, convolve_then_mean)],
     ids=["up", "down"],
 )
 
@@ -38,12 +39,12 @@ def test_conv2d_is_cross_correlation_with_a_zero_border():
     expected = np.zeros((2, 6, 5, 2), np.float32)
     for b, i, o in np.ndindex(2, 3, 2):
         expected[b, :, :, o] += ndimage.correlate(x[b, :, :, i], kernel[:, :, i, o], mode="constant")
-    assert_close(layers.conv2d(x, kernel), expected)
+    assert_close(conv2d(x, kernel), expected)
 
 
 @RESCALING
 @pytest.mark.parametrize("shape", [(2, 4, 4, 3), (1, 6, 8, 2)])
-def test_rescaling_convolution_equals_its_two_steps(fused, composed, shape):
+def test_rescaling_convolution_equals_its_two_steps(fused, composed, shape, form):
     x, kernel = normal(0, *shape), normal(1, 3, 3, shape[-1], 5)
     expected = composed(x, kernel)
     assert expected.shape == fused(x, kernel).shape
@@ -51,7 +52,7 @@ def test_rescaling_convolution_equals_its_two_steps(fused, composed, shape):
 
 
 @RESCALING
-def test_rescaling_convolution_has_the_gradients_of_its_two_steps(fused, composed):
+def test_rescaling_convolution_has_the_gradients_of_its_two_steps(fused, composed, form):
     x, kernel = normal(0, 2, 4, 6, 3), normal(1, 3, 3, 3, 4)
 
     def gradients(convolve):
@@ -142,7 +143,7 @@ def test_equalized_dense_scales_its_weights_at_run_time(gain, lr_multiplier):
 @pytest.mark.parametrize("rescale", [None, "up", "down"])
 def test_equalized_conv_scales_its_weights_at_run_time(rescale):
     x, kernel = normal(0, 2, 4, 4, 3), normal(1, 3, 3, 3, 5)
-    step = {None: layers.conv2d, "up": double_then_convolve, "down": convolve_then_mean}[rescale]
+    step = {None: conv2d, "up": double_then_convolve, "down": convolve_then_mean}[rescale]
     result = EqualizedConv(5, rescale=rescale).apply({"params": {"kernel": kernel}}, x)
     assert_close(result, step(x, kernel) * np.float32(np.sqrt(2 / 27)))
 

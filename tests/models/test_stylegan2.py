@@ -14,8 +14,9 @@ from jaxgan.importers.stylegan2_rosinality import generator_state
 from jaxgan.losses import make_features
 from jaxgan.models.convolutions import ModulatedConv, activate
 from jaxgan.models.families import make_discriminator, make_generator
-from jaxgan.models.layers import conv2d, minibatch_stddev
+from jaxgan.models.layers import minibatch_stddev
 from jaxgan.models.resampling import conv2d_down, conv2d_up, downsample2d, upsample2d
+from jaxgan.models.strided import conv2d
 from jaxgan.models.stylegan import truncate
 
 CLAMPS = {"ada64": 256.0}
@@ -114,7 +115,7 @@ def test_resampling(image):
     np.testing.assert_allclose(upsample2d(x)[0, :, :, 0], enlarged, atol=1e-6)
 
 
-def test_resampling_convolutions(image):
+def test_resampling_convolutions(image, form):
     kernel = np.random.default_rng(1).standard_normal((3, 3)).astype(np.float32)
     x, ours = jnp.asarray(image)[None, :, :, None], jnp.asarray(kernel)[:, :, None, None]
     halved = correlate(correlate(np.pad(image, 2), FILTER), kernel)[::2, ::2]
