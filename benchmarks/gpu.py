@@ -12,7 +12,6 @@ these are left out, and what is printed is a rehearsal.
 import argparse
 import dataclasses
 import itertools
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -24,26 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))  # for th
 
 import ahead
 import jax
+from launched import launched
 from measure import Step, configs, timed, training_batch
 
 from jaxgan.configs import PRESETS, AugmentConfig, StyleGANConfig, override
 
 # Dense TFLOP/s in bfloat16 and GB/s of memory, by what JAX calls the card: NVIDIA's data sheets of the SXM forms.
 CARDS = {"A100": (312, 2039), "H100": (989, 3350), "H200": (989, 4800)}
-IDLE = ("parameter", "constant", "tuple", "get-tuple-element", "bitcast", "call", "while", "conditional", "after-all", "iota")
-
-
-def kernels(compiled: str) -> int:
-    """Operations that a compiled module launches, those of loops' bodies once."""
-    operations = {
-        computation.split(maxsplit=1)[0]: re.findall(r"^\s+(?:ROOT )?%\S+ = .*? ([a-z-]+)\((.*)", computation, re.MULTILINE)
-        for computation in compiled.split("\n\n")
-        if computation.strip()
-    }
-    # what is called is launched one by one
-    inlining = (rest for each in operations.values() for code, rest in each if code != "call")
-    within = {name for rest in inlining for name in re.findall(r"(?:calls|to_apply)=(%[\w.-]+)", rest)}
-    return sum(code not in IDLE for name, each in operations.items() if name not in within for code, _ in each)
 
 
 def launches(step: Callable[[], Any]) -> int:
@@ -103,9 +89,10 @@ def measure(name: str, batch: int, r1: bool, repeats: int) -> list[dict[str, Any
         if card:
             row["of_peak"] = ours.defined_gflop / seconds[who] / 1e3 / card[0]
         if who == "ours":
-            row |= {"compile_s": ours.compile_seconds, "kernels": kernels(ours.step.as_text()), "gb": ours.gb_accessed}
-            if card and ours.gb_accessed:
-                row["images_s_bound"] = batch * card[1] / ours.gb_accessed
+            found = launched(ours.step.as_text())
+            row |= {"compile_s": ours.compile_seconds, "kernels": found.kernels, "gb": found.gigabytes}
+            if card:
+                row["images_s_bound"] = batch * card[1] / found.gigabytes
         elif card:
             row["kernels"] = launches(step)
         rows.append({key: ahead.digits(value) if isinstance(value, float) else value for key, value in row.items()})

@@ -108,7 +108,7 @@ class Step:
         self.step = lowered.compile()
         self.trace_seconds, self.compile_seconds = traced - started, time.perf_counter() - traced
         billions = jax.local_device_count() / 1e9
-        self.gflop, self.gb_accessed = (billions * ahead.cost(self.step, of) for of in ("flops", "bytes accessed"))
+        self.gflop = billions * ahead.cost(self.step, "flops")
         self.defined_gflop = billions * ahead.cost(lowered, "flops")  # before XLA has found forms with more or fewer
 
     def __call__(self) -> dict[str, jax.Array]:

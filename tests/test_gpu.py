@@ -44,7 +44,10 @@ ENTRY %main (x: f32[8]) -> f32[] {
 """
 
 
-def test_kernels_are_what_is_launched():
-    code = f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r}); import gpu; print(gpu.kernels({MODULE!r}))"
+def test_kernels_and_traffic_are_those_of_what_is_launched():
+    code = f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r}); import launched; print(*launched.launched({MODULE!r}))"
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert int(found.stdout) == 4  # two in the command buffer, one in the loop, the reduction
+    kernels, gigabytes = found.stdout.split()
+    assert int(kernels) == 4  # two in the command buffer, one in the loop, the reduction
+    # their arguments and results, of 32 bytes each, but for the reduction's start and result
+    assert float(gigabytes) == (2 * 32 + 2 * 32 + 2 * 32 + 32 + 4 + 4) / 1e9

@@ -15,17 +15,19 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from jaxgan.data.landmarks import mirror_images, mirror_keypoints
+from jaxgan.data.landmarks import mirror_keypoints
+from jaxgan.data.mirroring import BothWays, mirrored
 from jaxgan.data.partners import Partners
 from jaxgan.data.records import describe, load_labels, open_split, read_all
 from jaxgan.data.tfrecords import import_tensorflow
 from jaxgan.errors import InputError
+from jaxgan.faces.fit import Fit
 from jaxgan.faces.retarget import fit_faces, transfer
 from jaxgan.runtime import on_cpu
 
@@ -100,15 +102,15 @@ def record_batches(
     options = tf.data.Options()
     options.autotune.enabled = False  # its thread keeps a stream from being closed for up to a minute
     batches = read_all(stream.batch(batch_size, drop_remainder=True).prefetch(2).with_options(options), where)
-    portraits = ((batch["row"], batch["image"], batch["keypoints"]) for batch in batches)
+    portraits = ((batch["row"], batch["keypoints"], partial(mirrored, batch["image"])) for batch in batches)
     if not targets:
         return _batches(portraits, draws, None)
     pairs = None
     if paired:
         labels, encoded = load_labels(data_dir, name, split), [record["image"] for record in read_all(records, where)]
 
-        def pictures(rows: np.ndarray) -> np.ndarray:
-            return np.stack([decode({"image": encoded[row]})["image"].numpy() for row in rows])
+        def pictures(rows: np.ndarray, flips: np.ndarray) -> np.ndarray:
+            return mirrored(np.stack([decode({"image": encoded[row]})["image"].numpy() for row in rows]), flips)
 
         pairs = (Partners(labels and [label.person for label in labels], where), pictures)
     return _batches(portraits, draws, _Targets(_all_keypoints(records, where), draws, pairs))
@@ -126,6 +128,7 @@ def array_batches(
     retargeted: float = 0.0,
     paired: float = 0.0,
     people: Sequence[str] | None = None,
+    fit: Fit | None = None,
     process_index: int = 0,
     process_count: int = 1,
 ) -> Iterator[Batch]:
@@ -133,7 +136,7 @@ def array_batches(
 
     The other arguments are those of record_batches, and the stream has the same properties, but not the same order.
     It starts at any step at once. `people` are the persons on the images, "" where not known; above a share of 0 paired
-    targets need them.
+    targets need them. `fit` is that of the faces, where it is known from before.
 
     Raises:
       DatasetError: No person is there twice.
@@ -144,9 +147,10 @@ def array_batches(
     if count == 0 or images.ndim != 4 or keypoints.shape != (count, 68, 2):
         raise InputError(f"images {images.shape} and keypoints {keypoints.shape}: want [N, R, R, 3] and [N, 68, 2]")
     chosen = (draws.order(step, count, _ORDER) for step in itertools.count(start_step))
-    portraits = ((rows, images[rows], keypoints[rows]) for rows in chosen)
-    pairs = (Partners(people, "the portraits"), images.__getitem__) if targets and paired else None
-    return _batches(portraits, draws, _Targets(keypoints, draws, pairs) if targets else None)
+    pictures = BothWays(images, mirror)
+    portraits = ((rows, keypoints[rows], partial(pictures, rows)) for rows in chosen)
+    pairs = (Partners(people, "the portraits"), pictures) if targets and paired else None
+    return _batches(portraits, draws, _Targets(keypoints, draws, pairs, fit) if targets else None)
 
 
 def prefetch(iterator: Iterator[Any], put: Callable[[Any], Placed], size: int = 2) -> Iterator[Placed]:
@@ -237,15 +241,15 @@ def _permutation(count: int, seed: int, stream: int, epoch: int) -> np.ndarray:
 class _Targets:
     """Target landmarks, drawn independently of the portraits that they are for, or from portraits of the same person."""
 
-    def __init__(self, keypoints: np.ndarray, draws: _Draws, pairs: tuple[Partners, Callable] | None):
+    def __init__(self, keypoints: np.ndarray, draws: _Draws, pairs: tuple[Partners, Callable] | None, fit: Fit | None = None):
         """Takes the landmarks of all portraits, [N, 68, 2]; fits their faces where any are to be retargeted.
 
-        `pairs` are who is whose partner, and rows [B] -> their pictures.
+        `pairs` are who is whose partner, and (rows [B], flips [B]) -> their pictures.
         """
         self.keypoints, self.draws, self.pairs, self.faces = keypoints, draws, pairs, None
         if draws.retargeted:
             with on_cpu():
-                self.faces = fit_faces(keypoints)
+                self.faces = fit_faces(keypoints, fit)
 
     def draw(self, step: int, rows: np.ndarray, flips: np.ndarray, images: np.ndarray) -> Batch:
         """What a batch holds of targets for portraits `rows` [B], mirrored where `flips` says so: `images` [B, R, R, 3]."""
@@ -264,7 +268,7 @@ class _Targets:
         true = _mirrored(self.keypoints[partner], target_flips, width)
         target_images = images.copy()
         if paired.any():
-            target_images[paired] = _mirrored_images(pictures(partner[paired]), target_flips[paired])
+            target_images[paired] = pictures(partner[paired], target_flips[paired])
         return {
             "target_keypoints": np.where(paired[:, None, None], true, points),
             "target_image": target_images,
@@ -273,17 +277,14 @@ class _Targets:
 
 
 def _batches(
-    portraits: Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]], draws: _Draws, targets: _Targets | None
+    portraits: Iterator[tuple[np.ndarray, np.ndarray, Callable]], draws: _Draws, targets: _Targets | None
 ) -> Iterator[Batch]:
-    """Mirrors the drawn portraits (rows, images, keypoints) and adds the targets."""
-    for step, (rows, images, keypoints) in enumerate(portraits, draws.start_step):
+    """Mirrors the drawn portraits (rows, keypoints, flips [B] -> images) and adds the targets."""
+    for step, (rows, keypoints, pictures) in enumerate(portraits, draws.start_step):
         flips = draws.flips(step, _MIRROR)
-        batch = {"image": _mirrored_images(images, flips), "keypoints": _mirrored(keypoints, flips, images.shape[2])}
-        yield batch | (targets.draw(step, rows, flips, batch["image"]) if targets else {})
-
-
-def _mirrored_images(images: np.ndarray, flips: np.ndarray) -> np.ndarray:
-    return np.where(flips[:, None, None, None], mirror_images(images), images)
+        images = pictures(flips)
+        batch = {"image": images, "keypoints": _mirrored(keypoints, flips, images.shape[2])}
+        yield batch | (targets.draw(step, rows, flips, images) if targets else {})
 
 
 def _mirrored(keypoints: np.ndarray, flips: np.ndarray, width: int) -> np.ndarray:

@@ -1,8 +1,9 @@
 """A dataset in one folder of safetensors, for machines without TensorFlow (see jaxgan.storage).
 
 Arrays: `images/K`, encoded pictures one after another (uint8); `sizes/K`, the bytes of each (int64 [N]); `keypoints/K`
-(float32 [N, 68, 2]); each cut into K = 0, 1, ... of at most CHUNK_BYTES. The train split comes first. The description holds
-the DatasetInfo, the file names and, where they are known, the people on the portraits.
+(float32 [N, 68, 2]); `fit_FIELD/K`, the fields of the faces' fits (jaxgan.faces.fit.Fit), for targets that are retargeted; each
+cut into K = 0, 1, ... of at most CHUNK_BYTES. The train split comes first. The description holds the DatasetInfo, the file names
+and, where they are known, the people on the portraits.
 """
 
 import dataclasses
@@ -21,6 +22,7 @@ from jaxgan import storage
 from jaxgan.data.batches import Batch, array_batches
 from jaxgan.data.records import DatasetInfo, dataset_info, load_labels, load_split
 from jaxgan.errors import DamagedError, DatasetError, InputError
+from jaxgan.faces.fit import Fit, fit_model
 
 SPLITS = ("train", "test")
 KIND = "dataset"
@@ -67,6 +69,7 @@ def pack(
         "sizes": np.array([len(data) for data in encoded], np.int64),
         "keypoints": np.concatenate([keypoints for _, keypoints, _ in splits]).astype(np.float32),
     }
+    whole |= {f"fit_{field}": array for field, array in fit_model(whole["keypoints"])._asdict().items()}
     chunk = CHUNK_BYTES if max_file_bytes is None else min(CHUNK_BYTES, max_file_bytes - storage.HEADER_BYTES)
     arrays = {f"{name}/{i}": part for name, array in whole.items() for i, part in enumerate(_cut(array, chunk))}
     about = {"info": dataclasses.asdict(info), "files": files} | ({} if people is None else {"people": people})
@@ -92,14 +95,18 @@ class Packed:
         self._files: list[str] = about["files"]
         self._people: list[str] | None = about.get("people")
         self._images, sizes, self._keypoints = (_join(arrays, name) for name in ("images", "sizes", "keypoints"))
+        fitted = "fit_scale/0" in arrays  # not by older versions
+        self._fit = Fit(*(_join(arrays, f"fit_{field}") for field in Fit._fields)) if fitted else None
         self._offsets = np.concatenate([[0], np.cumsum(sizes)])
         if self.info.resolution != resolution:
             raise DatasetError(f"{folder}: has {self.info.resolution} px, not {resolution} px")
 
     def batches(self, batch_size: int, **options: int) -> Iterator[Batch]:
         """As in Dataset: those of data.batches.array_batches for the train split."""
-        people = self._people and self._people[: self.info.num_train]
-        return array_batches(*self._train, batch_size, people=people, **options)
+        count = self.info.num_train
+        people = self._people and self._people[:count]
+        fit = self._fit and Fit(*(field[:count] for field in self._fit))
+        return array_batches(*self._train, batch_size, people=people, fit=fit, **options)
 
     def load(self, split: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """As in Dataset: images uint8 [N, R, R, 3], keypoints float32 [N, 68, 2].

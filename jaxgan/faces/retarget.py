@@ -47,16 +47,17 @@ class Faces(NamedTuple):
         return jax.tree.map(lambda a, b: np.where(flips.reshape(-1, *[1] * (a.ndim - 1)), a, b), mirrored, own)
 
 
-def fit_faces(keypoints: np.ndarray) -> Faces:
+def fit_faces(keypoints: np.ndarray, fit: Fit | None = None) -> Faces:
     """Fits faces once, for any number of transfers.
 
     Args:
       keypoints: [N, 68, 2], (x, y) in pixels of any pictures.
+      fit: of these landmarks, where it is known from before.
 
     Raises:
       InputError: all landmarks of a face lie at one point.
     """
-    fit = fit_model(keypoints)
+    fit = fit_model(keypoints) if fit is None else fit
     return Faces(fit, keypoints - project(fit))
 
 

@@ -17,6 +17,7 @@ from jaxgan.data.records import dataset_info, load_split
 from jaxgan.data.shape import MEAN_FACE
 from jaxgan.data.tfrecords import Record, write_dataset
 from jaxgan.errors import DatasetError, InputError
+from jaxgan.faces import retarget
 
 DATASET = "procedural"
 
@@ -65,6 +66,15 @@ def test_the_stream_is_that_of_the_arrays(data, file):
         assert ours.keys() == expected.keys()
         for name in expected:
             np.testing.assert_array_equal(ours[name], expected[name])
+
+
+def test_faces_are_fitted_once_and_kept(data, file, monkeypatch):
+    options = {"seed": 0, "targets": True, "retargeted": 1.0}
+    expected = next(array_batches(*Packed(file, 16).load("train"), 4, **options))
+    monkeypatch.setattr(retarget, "fit_model", lambda keypoints: pytest.fail("faces are fitted again"))
+    np.testing.assert_array_equal(
+        next(Packed(file, 16).batches(4, **options))["target_keypoints"], expected["target_keypoints"]
+    )
 
 
 def test_people_are_packed_with_their_portraits(data, tmp_path):
