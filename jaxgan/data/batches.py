@@ -142,8 +142,7 @@ def array_batches(
       DatasetError: No person is there twice.
       ValueError: The arrays do not fit each other or a number is out of range.
     """
-    draws = _Draws(seed, batch_size, start_step, process_index, process_count, mirror, retargeted, paired)
-    count = len(images)
+    draws, count = _Draws(seed, batch_size, start_step, process_index, process_count, mirror, retargeted, paired), len(images)
     if count == 0 or images.ndim != 4 or keypoints.shape != (count, 68, 2):
         raise InputError(f"images {images.shape} and keypoints {keypoints.shape}: want [N, R, R, 3] and [N, 68, 2]")
     chosen = (draws.order(step, count, _ORDER) for step in itertools.count(start_step))

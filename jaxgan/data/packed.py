@@ -2,8 +2,8 @@
 
 Arrays: `images/K`, encoded pictures one after another (uint8); `sizes/K`, the bytes of each (int64 [N]); `keypoints/K`
 (float32 [N, 68, 2]); `fit_FIELD/K`, the fields of the faces' fits (jaxgan.faces.fit.Fit), for targets that are retargeted; each
-cut into K = 0, 1, ... of at most CHUNK_BYTES. The train split comes first. The description holds the DatasetInfo, the file names
-and, where they are known, the people on the portraits.
+cut into K = 0, 1, ... of at most CHUNK_BYTES. The train split comes first. The description holds the DatasetInfo, the file
+names and, where they are known, the people on the portraits.
 """
 
 import dataclasses
