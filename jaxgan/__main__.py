@@ -1,8 +1,6 @@
 """`python -m jaxgan` is the console script `jaxgan`."""
 
-import sys
-
-from jaxgan.commands.main import main
+from jaxgan.commands.main import script
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

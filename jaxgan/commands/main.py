@@ -6,7 +6,9 @@ import importlib.metadata
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from jaxgan.commands.beside import leave
 from jaxgan.errors import JaxganError
 
 COMMANDS = {
@@ -76,5 +78,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if asked else 2
 
 
+def script() -> NoReturn:
+    """The console script."""
+    leave(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

@@ -11,7 +11,6 @@ trains. With --export, small folders of the same names in EXPORT are enough to g
 import argparse
 import re
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from jaxgan.checkpoints import Checkpoints
 from jaxgan.checkpoints.training import FOLDER
 from jaxgan.commands import train
 from jaxgan.commands.ablation import folder_name
+from jaxgan.commands.beside import compile_beside, leave
 from jaxgan.commands.main import command
 from jaxgan.commands.training_flags import add_training_flags, parse_training_flags
 from jaxgan.configs import Config, override, preset
@@ -156,8 +156,8 @@ def _compile_beside(configs: dict[str, Config], then: Training, args: argparse.N
         except (JaxganError, RuntimeError) as error:  # then it is compiled when its turn comes
             print(f"{then.name}: not compiled beside: {error}", file=sys.stderr, flush=True)
 
-    threading.Thread(target=work, name="compile", daemon=True).start()
+    compile_beside(work)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
