@@ -5,9 +5,9 @@
         python benchmarks/tpu.py --out tpu.jsonl --topology v5e:2x4 --preset portrait128 [--stages editor] [--shares 8 16 32]
 
 Each line holds a stage, images a chip and step, whether the step fits, seconds to compile it, GFLOP and GB of traffic a chip,
-and the images a second that the slower of the two would allow (the roofline, Williams et al. 2009). XLA's cost analysis does
-not count the zeros with which a few channels fill 128 lanes: `lanes` is the share of the discriminator's products that are not
-of them.
+and the images a second that the slower of the two would allow (the roofline, Williams et al. 2009). XLA's traffic counts the
+zeros with which a few channels fill 128 lanes, its FLOPs do not: `lanes` is the share of the discriminator's products that are not
+of zeros, as long as channels lie in lanes. From some 128 images a chip on, images do.
 """
 
 import argparse
