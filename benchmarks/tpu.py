@@ -6,8 +6,8 @@
 
 Each line holds a stage, images a chip and step, whether the step fits, seconds to compile it, GFLOP and GB of traffic a chip,
 and the images a second that the slower of the two would allow (the roofline, Williams et al. 2009). XLA's traffic counts the
-zeros with which a few channels fill 128 lanes, its FLOPs do not: `lanes` is the share of the discriminator's products that are not
-of zeros, as long as channels lie in lanes. From some 128 images a chip on, images do.
+zeros with which a few channels fill 128 lanes, its FLOPs do not: `lanes` is the share of the discriminator's products that are
+not of zeros, as long as channels lie in lanes. From some 128 images a chip on, images do.
 """
 
 import argparse
