@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import BinaryIO
@@ -20,6 +21,7 @@ from jaxgan.errors import InputError
 AXIS = "batch"  # the device axis that training steps are mapped over
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: not done, run the command again
 EXIT_INTERRUPTED = 130  # what shells give for SIGINT
+_COMPILING_FOR: ContextVar[str | None] = ContextVar("compiling_for", default=None)
 
 
 @contextlib.contextmanager
@@ -122,6 +124,22 @@ def on_cpu() -> contextlib.AbstractContextManager:
         return jax.default_device(jax.local_devices(backend="cpu")[0])  # jax.devices may name one of another process
     except RuntimeError:
         return contextlib.nullcontext()
+
+
+def platform() -> str:
+    """Of the devices that JAX compiles for in this thread, such as "cpu"."""
+    device = jax.config.jax_default_device  # a device, the name of a platform, or none
+    return _COMPILING_FOR.get() or getattr(device, "platform", device) or jax.default_backend()
+
+
+@contextlib.contextmanager
+def compiling_for(platform: str) -> Iterator[None]:
+    """A context in which functions are traced for devices of another platform than JAX's own, which need not be there."""
+    token = _COMPILING_FOR.set(platform)
+    try:
+        yield
+    finally:
+        _COMPILING_FOR.reset(token)
 
 
 def add_host_flags(parser: argparse.ArgumentParser) -> None:

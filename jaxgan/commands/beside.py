@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -14,8 +15,13 @@ def compile_beside(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name=COMPILING, daemon=True).start()
 
 
-def leave(status: int) -> NoReturn:
-    """Ends the program with an exit status. While something compiles beside, Python's own end would abort with a core dump."""
+def leave(main: Callable[[], int]) -> NoReturn:
+    """Ends the program with the exit status of `main`; while something compiles beside, Python's own end would abort."""
+    try:
+        status = main()
+    except Exception:
+        traceback.print_exc()
+        status = 1
     if any(thread.name == COMPILING for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def script() -> NoReturn:
     """The console script."""
-    leave(main())
+    leave(main)
 
 
 if __name__ == "__main__":

@@ -70,11 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = saved.previous()
     named = [f"run.dataset={json.dumps(args.dataset)}"] if args.dataset else []
     config = resolve(stage, args.config, named + args.overrides, source, saved.origin)
-    if args.packed:
-        dataset = Packed(args.packed, config.generator.resolution)
-        config = override(config, [f"run.dataset={json.dumps(dataset.info.name)}"])
-    else:
-        dataset = Records(args.data_dir, config.run.dataset, config.generator.resolution)
+    dataset = open_dataset(args, config)
+    config = override(config, [f"run.dataset={json.dumps(dataset.info.name)}"])
     if stage.name == "stylegan" and config.generator.framing == "unknown":
         config = override(config, [f"generator.framing={dataset.info.framing}"])
     if args.dry_run:
@@ -87,6 +84,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{stage.name}: dataset {dataset.info.name}: {text}", file=sys.stderr)
     with lock_folder(args.workdir) if jax.process_index() == 0 else contextlib.nullcontext():
         return _train(stage, config, saved, source.networks if source else {}, dataset, clock)
+
+
+def open_dataset(args: argparse.Namespace, config: Config) -> Dataset:
+    """The one that the flags name, or the configuration.
+
+    Raises:
+      DatasetError: There is none, or it is of another resolution.
+    """
+    if args.packed:
+        return Packed(args.packed, config.generator.resolution)
+    return Records(args.data_dir, args.dataset or config.run.dataset, config.generator.resolution)
 
 
 def _parse(stage: Stage, argv: Sequence[str]) -> argparse.Namespace:
@@ -151,7 +159,7 @@ class Saved:
         raise CheckpointError(f"training the {stage.name} starts from a trained {before}: give its folder as --{before}")
 
     def resume(self, config: Config, state: TrainState) -> tuple[TrainState, str]:
-        """The state to continue from and where it was found; the given one and "" at the beginning.
+        """The state to continue from and where it was found, the newer of two; the given one and "" at the beginning.
 
         Raises:
           ConfigError: It was trained with another configuration.
@@ -162,13 +170,13 @@ class Saved:
             same_config(config, self.checkpoints.config(step), self.args.workdir)
             return self.checkpoints.restore_state(step, state)
 
-        found = self.checkpoints.newest(read)
-        if found is not None:
+        found, exported = self.checkpoints.newest(read), self._exported
+        if found is not None and (exported is None or exported.step <= int(found.step)):
             self.checkpoints.set_aside_after(int(found.step))
             return found, str(self.args.workdir)
-        if self._exported and self._exported.state is not None:
-            same_config(config, self._exported.config, self.args.export)
-            return self._exported.state, str(self.args.export)
+        if exported and exported.state is not None:
+            same_config(config, exported.config, self.args.export)
+            return exported.state, str(self.args.export)
         return state, ""
 
     def save(self, step: int, config: Config, earlier: Networks, state: TrainState, own: Networks | None) -> None:

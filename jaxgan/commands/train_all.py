@@ -8,6 +8,9 @@ trains. With --export, small folders of the same names in EXPORT are enough to g
 (run.seed=1) or for one (inverter:adam.learning_rate=0.001); those of the rows are the editor's.
 """
 
+from jaxgan.commands import train  # first: minutes are counted from its import on
+
+# isort: split
 import argparse
 import re
 import sys
@@ -19,12 +22,12 @@ from typing import NamedTuple
 from jaxgan import storage
 from jaxgan.checkpoints import Checkpoints
 from jaxgan.checkpoints.training import FOLDER
-from jaxgan.commands import train
 from jaxgan.commands.ablation import folder_name
 from jaxgan.commands.beside import compile_beside, leave
 from jaxgan.commands.main import command
 from jaxgan.commands.training_flags import add_training_flags, parse_training_flags
 from jaxgan.configs import Config, override, preset
+from jaxgan.data.partners import Partners
 from jaxgan.errors import InputError, JaxganError
 from jaxgan.evaluation.table1 import VARIANTS
 from jaxgan.training.ahead import compile_steps, networks_before
@@ -49,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parse(argv)
     trainings = _trainings(args)
     configs = {each.name: override(preset(args.config, each.stage), each.overrides) for each in trainings}
+    if any(STAGES[each.stage].paired(configs[each.name]) for each in trainings):  # said now, not after hours
+        Partners(train.open_dataset(args, configs["stylegan"]).people(), args.packed or f"{args.data_dir}/{args.dataset}")
     for number, each in enumerate(trainings):
         where = f"[{number + 1}/{len(trainings)}] {each.name}"
         if _finished(args, each, configs[each.name]):
@@ -66,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         print(f"all trained; the editor is in {args.out / 'editor'}")
         return 0
-    print(f"{args.minutes:g} minutes are over; the same command goes on")
+    print(f"the {args.minutes:g} minutes leave no time for more; the same command goes on")
     return 0
 
 
@@ -160,4 +165,4 @@ def _compile_beside(configs: dict[str, Config], then: Training, args: argparse.N
 
 
 if __name__ == "__main__":
-    leave(main())
+    leave(main)

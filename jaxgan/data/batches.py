@@ -145,6 +145,8 @@ def array_batches(
     draws, count = _Draws(seed, batch_size, start_step, process_index, process_count, mirror, retargeted, paired), len(images)
     if count == 0 or images.ndim != 4 or keypoints.shape != (count, 68, 2):
         raise InputError(f"images {images.shape} and keypoints {keypoints.shape}: want [N, R, R, 3] and [N, 68, 2]")
+    if people is not None and len(people) != count:
+        raise InputError(f"{len(people)} people for {count} portraits")
     chosen = (draws.order(step, count, _ORDER) for step in itertools.count(start_step))
     pictures = BothWays(images, mirror)
     portraits = ((rows, keypoints[rows], partial(pictures, rows)) for rows in chosen)

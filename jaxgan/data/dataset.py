@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from jaxgan.data.batches import Batch, record_batches
-from jaxgan.data.records import DatasetInfo, dataset_info, load_split
+from jaxgan.data.records import DatasetInfo, dataset_info, load_labels, load_split
 
 
 class Dataset(Protocol):
@@ -31,6 +31,10 @@ class Dataset(Protocol):
         """Endless batches of the train split; the arguments are those of data.batches.record_batches."""
         ...
 
+    def people(self) -> list[str] | None:
+        """Who is on each portrait of the train split, "" where it is not known; None where nobody is."""
+        ...
+
     def load(self, split: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The first `limit` portraits of a split: images uint8 [N, R, R, 3], keypoints float32 [N, 68, 2]."""
         ...
@@ -51,6 +55,11 @@ class Records:
     def batches(self, batch_size: int, **options: int) -> Iterator[Batch]:
         """As in Dataset."""
         return record_batches(self.data_dir, self.name, "train", batch_size, **options)
+
+    def people(self) -> list[str] | None:
+        """As in Dataset."""
+        labels = load_labels(self.data_dir, self.name, "train")
+        return labels and [label.person for label in labels]
 
     def load(self, split: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """As in Dataset."""

@@ -13,10 +13,10 @@ def mirrored(images: np.ndarray, flips: np.ndarray) -> np.ndarray:
 
 
 class BothWays:
-    """Images kept as they are and mirrored, so that a batch is copied in one go: NumPy mirrors it tens of times slower."""
+    """Images kept as they are and mirrored, in twice the memory: copying a batch takes a tenth of the time of mirroring it."""
 
     def __init__(self, images: np.ndarray, mirror: bool):
-        """Takes images [N, R, R, 3]; without `mirror` none are kept mirrored, or asked for."""
+        """Takes images [N, R, R, 3]; without `mirror` no mirrored ones are kept, and none may be asked for."""
         self._images = images
         self._mirrored = np.ascontiguousarray(mirror_images(images)) if mirror else images
 

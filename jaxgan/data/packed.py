@@ -103,10 +103,13 @@ class Packed:
 
     def batches(self, batch_size: int, **options: int) -> Iterator[Batch]:
         """As in Dataset: those of data.batches.array_batches for the train split."""
-        count = self.info.num_train
-        people = self._people and self._people[:count]
+        count, people = self.info.num_train, self.people()
         fit = self._fit and Fit(*(field[:count] for field in self._fit))
         return array_batches(*self._train, batch_size, people=people, fit=fit, **options)
+
+    def people(self) -> list[str] | None:
+        """As in Dataset."""
+        return self._people and self._people[: self.info.num_train]
 
     def load(self, split: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """As in Dataset: images uint8 [N, R, R, 3], keypoints float32 [N, 68, 2].

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxgan.errors import DatasetError
 
-PREPARE = "prepare the dataset with --people, and pack it anew if it was packed; or train with paired_share=0"
+PREPARE = "prepare the dataset with --people, and pack it anew if it was packed; or train the editor with paired_share=0"
 
 
 class Partners:
@@ -19,7 +19,7 @@ class Partners:
           DatasetError: People are not known, or each is there once.
         """
         if people is None:
-            raise DatasetError(f"{where}: says not who is on its portraits, which paired targets need; {PREPARE}")
+            raise DatasetError(f"{where}: does not say who is on its portraits, which paired targets need; {PREPARE}")
         named, group = np.unique(np.array(people), return_inverse=True)
         self._order = np.argsort(group, kind="stable")
         counts = np.bincount(group)

@@ -24,6 +24,7 @@ from jaxgan.data.shape import MEAN_FACE, normalised, place
 from jaxgan.errors import InputError
 from jaxgan.faces import model
 from jaxgan.faces.parameters import GEOMETRY_RANGES, Identity, Pose
+from jaxgan.runtime import platform
 
 STEPS = 12  # of Levenberg-Marquardt; 30 lower the sum of squares by less than a hundredth in 99 of 100 faces
 NOISE = 0.04  # deviation of a landmark, in root mean square distances of a face's landmarks to their mean
@@ -196,6 +197,5 @@ def mirror_fit(fit: Fit, width: float) -> Fit:
 
 def project(fit: Fit) -> np.ndarray:
     """Landmarks float32 [N, 68, 2] of the model, in the pixels of `scale` and `shift`."""
-    device = jax.config.jax_default_device  # a device, the name of a platform, or none
-    function = _compiled_project(getattr(device, "platform", device) or jax.default_backend())
+    function = _compiled_project(platform())
     return in_batches(lambda *parts: function(Fit(*parts)), BATCH, *(np.asarray(part, np.float32) for part in fit))

@@ -2,7 +2,7 @@
 
 XLA's CPU compiler takes gradients of strided and dilated convolutions, and second gradients (R1) of 2x2 ones, tens of times
 slower than matrix products over shifted or folded images. GPUs and TPUs have kernels for them, and pay for what is stacked,
-folded and summed in memory instead. This file is the only one that asks for the platform.
+folded and summed in memory instead. This is the only file of networks that asks for the platform.
 
 Activations are NHWC, kernels HWIO.
 """
@@ -13,6 +13,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from jaxgan.runtime import platform
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 Form = Callable[[jax.Array, jax.Array], jax.Array]
@@ -51,7 +53,7 @@ def sum_of_shifts(kernel: jax.Array) -> jax.Array:
 
 
 def _by_platform(x: jax.Array, kernel: jax.Array, cpu: Form, other: Form) -> jax.Array:
-    return jax.lax.platform_dependent(x, kernel, cpu=cpu, default=other)
+    return (cpu if platform() == "cpu" else other)(x, kernel)  # jax.lax.platform_dependent would trace both
 
 
 def _strided(x: jax.Array, kernel: jax.Array, pad: int) -> jax.Array:

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jaxgan.configs import Config
+from jaxgan.runtime import compiling_for
 from jaxgan.training import lazy, parallel
 from jaxgan.training.growing import phases
 from jaxgan.training.stages import STAGES, Networks, stage_of
@@ -42,7 +43,9 @@ def lower(
         batch["target_keypoints"] = points
     if stage.paired(config):
         batch |= {"target_image": images, "paired": jax.ShapeDtypeStruct((count, share), np.bool_)}
-    return parallel.pmap_step(stage.make_step(config, phases(config)[-1], *weights), devices).lower(state, frozen, batch)
+    step = parallel.pmap_step(stage.make_step(config, phases(config)[-1], *weights), devices)
+    with compiling_for((devices or jax.local_devices())[0].platform):
+        return step.lower(state, frozen, batch)
 
 
 def compile_steps(config: Config, frozen: Networks, over: Callable[[], bool] = lambda: False) -> int:

@@ -21,7 +21,7 @@ begun.wait()
 time.sleep(0.2)
 assert not done.is_set()
 print("ends", end="")
-leave(3)
+leave(lambda: 3)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, "ends", "")

@@ -67,6 +67,13 @@ def test_the_rows_of_table_1_follow(packed, tmp_path):
     assert all(config.run.total_images == 16 and config.adam.learning_rate == 0.002 for config in configs)
 
 
+def test_people_are_asked_for_before_anything_is_trained(packed, tmp_path, capsys):
+    flags = ["editor:paired_share=0.25", "--config", "tiny", "--packed", packed, "--out", str(tmp_path / "runs")]
+    assert train_all.main(flags) == 1
+    assert f"{packed}: does not say who is on its portraits" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize("text", ["invertor:run.seed=1", ":run.seed=1"])
 def test_an_override_of_an_unknown_stage_is_named(text, packed, tmp_path, capsys):
     assert train_all.main([text, "--config", "tiny", "--packed", packed, "--out", str(tmp_path)]) == 1

@@ -91,7 +91,7 @@ def test_people_are_packed_with_their_portraits(data, tmp_path):
     assert batch["paired"].sum() == 4
     with pytest.raises(DatasetError, match="the portraits: has no two portraits of one person.*--people"):
         next(write("strangers", [Label("a", "1"), Label("b", "1")]).batches(2, **options))
-    with pytest.raises(DatasetError, match="says not who is on its portraits.*--people, and pack it anew"):
+    with pytest.raises(DatasetError, match="does not say who is on its portraits.*--people, and pack it anew"):
         next(Packed(data / "packed", 16).batches(2, **options))
 
 

@@ -105,7 +105,7 @@ def test_partners_are_drawn_evenly():
     assert (partners.of(np.full(1000, 1), fractions) == -1).all()
 
 
-@pytest.mark.parametrize(("people", "reason"), [(None, "says not who"), (["", "", "a"], "no two portraits of one person")])
+@pytest.mark.parametrize(("people", "reason"), [(None, "does not say who"), (["", "", "a"], "no two portraits of one person")])
 def test_data_without_pairs_are_named(people, reason):
     with pytest.raises(DatasetError, match=f"my faces: .*{reason}.*--people"):
         Partners(people, "my faces")
