@@ -113,6 +113,21 @@ def test_resumed_from_an_export_it_equals_one_uninterrupted_run(home, tmp_path, 
     assert (moved / "run" / grid).read_bytes() == (home / "runs" / stage / grid).read_bytes()
 
 
+def test_a_run_goes_on_from_an_export_that_is_newer_than_its_folder(packed, tmp_path, capsys):
+    def run(images):
+        assert train(packed, "stylegan", f"run.total_images={images}", where=tmp_path) == 0
+        return capsys.readouterr().out
+
+    run(16)
+    shutil.copytree(tmp_path / "run", tmp_path / "older")
+    run(24)
+    shutil.rmtree(tmp_path / "run")
+    shutil.move(tmp_path / "older", tmp_path / "run")
+    assert f"resuming from 24 images in {tmp_path / 'small'}" in run(32)
+    assert storage.contents(tmp_path / "small").about["images"] == 32
+    assert load(tmp_path / "run").step == 4
+
+
 def test_an_export_and_its_run_hold_the_same(home):
     for stage in EARLIER:
         exported, run = export.read(home / "exports" / stage), home / "runs" / stage
