@@ -30,6 +30,7 @@ from jaxgan.configs import PRESETS, AugmentConfig, StyleGANConfig, override
 
 # Dense TFLOP/s in bfloat16 and GB/s of memory, by what JAX calls the card: NVIDIA's data sheets of the SXM forms.
 CARDS = {"A100": (312, 2039), "H100": (989, 3350), "H200": (989, 4800)}
+COMPARED = [name for name, stages in PRESETS.items() if stages["stylegan"].generator.family == "stylegan"]  # as the peer's
 
 
 def launches(step: Callable[[], Any]) -> int:
@@ -102,7 +103,7 @@ def measure(name: str, batch: int, r1: bool, repeats: int) -> list[dict[str, Any
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="file that gets a JSON line for each form of a step")
-    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=["portrait64", "portrait128"])
+    parser.add_argument("--presets", nargs="+", choices=COMPARED, default=["portrait64", "portrait128"])
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 128, 256])
     parser.add_argument("--repeats", type=int, default=5, help="timed calls (default %(default)s)")
     args = parser.parse_args()

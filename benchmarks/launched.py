@@ -5,7 +5,7 @@ import re
 from typing import NamedTuple
 
 IDLE = ("parameter", "constant", "tuple", "get-tuple-element", "bitcast", "call", "while", "conditional", "after-all", "iota")
-OPERATION = re.compile(r"^\s+(?:ROOT )?(%\S+) = (.*?) ([a-z-]+)\((.*)", re.MULTILINE)
+OPERATION = re.compile(r"^\s+(?:ROOT )?(%\S+) = (.*?) ([a-z0-9-]+)\((.*)", re.MULTILINE)
 BITS = {"pred": 8, "bf16": 16}
 
 
@@ -30,7 +30,7 @@ def launched(compiled: str) -> Launched:
             continue
         shapes = {name: shape for name, shape, _, _ in each}
         for _, shape, code, rest in each:
-            if code not in IDLE:
+            if code not in IDLE and not code.endswith("-done"):  # ends what its "-start" has launched
                 arguments = re.findall(r"%[\w.-]+", rest.partition(")")[0])
                 kernels += 1
                 moved += _bytes(shape) + sum(_bytes(shapes.get(name, "")) for name in arguments)
