@@ -23,13 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))  # for th
 
 import ahead
 import jax
-from launched import launched
+from launched import CARDS, launched
 from measure import Step, configs, timed, training_batch
 
 from jaxgan.configs import PRESETS, AugmentConfig, StyleGANConfig, override
 
-# Dense TFLOP/s in bfloat16 and GB/s of memory, by what JAX calls the card: NVIDIA's data sheets of the SXM forms.
-CARDS = {"A100": (312, 2039), "H100": (989, 3350), "H200": (989, 4800)}
 COMPARED = [name for name, stages in PRESETS.items() if stages["stylegan"].generator.family == "stylegan"]  # as the peer's
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import ahead
 from jax.experimental.topologies import get_topology_desc
-from launched import launched
+from launched import CARDS, launched
 from tpu import configs
 
 from jaxgan.configs import PRESETS, override
@@ -21,7 +21,7 @@ from jaxgan.training.ahead import lower, networks_before
 from jaxgan.training.stages import STAGES
 
 TARGET = Path(__file__).with_name("h200.txtpb")
-BANDWIDTH = 4800  # GB/s, by NVIDIA's data sheet
+_, BANDWIDTH = CARDS["H200"]
 # No device to measure kernels on; kernels are counted one by one, not in command buffers.
 OPTIONS = {"xla_gpu_autotune_level": 0, "xla_gpu_enable_triton_gemm": False, "xla_gpu_enable_command_buffer": ""}
 

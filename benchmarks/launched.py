@@ -4,6 +4,8 @@ import math
 import re
 from typing import NamedTuple
 
+# Dense TFLOP/s in bfloat16 and GB/s of memory, by what JAX calls the card: NVIDIA's data sheets of the SXM forms.
+CARDS = {"A100": (312, 2039), "H100": (989, 3350), "H200": (989, 4800)}
 IDLE = ("parameter", "constant", "tuple", "get-tuple-element", "bitcast", "call", "while", "conditional", "after-all", "iota")
 OPERATION = re.compile(r"^\s+(?:ROOT )?(%\S+) = (.*?) ([a-z0-9-]+)\((.*)", re.MULTILINE)
 BITS = {"pred": 8, "bf16": 16}

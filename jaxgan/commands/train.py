@@ -68,8 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     clock = _clock(args)
     saved = Saved(stage, args)
     source = saved.previous()
-    named = [f"run.dataset={json.dumps(args.dataset)}"] if args.dataset else []
-    config = resolve(stage, args.config, named + args.overrides, source, saved.origin)
+    config = resolve(stage, args.config, args.overrides, source, saved.origin)
     dataset = open_dataset(args, config)
     config = override(config, [f"run.dataset={json.dumps(dataset.info.name)}"])
     if stage.name == "stylegan" and config.generator.framing == "unknown":

@@ -24,7 +24,7 @@ import numpy as np
 from jaxgan.data.landmarks import mirror_keypoints
 from jaxgan.data.mirroring import BothWays, mirrored
 from jaxgan.data.partners import Partners
-from jaxgan.data.records import describe, load_labels, open_split, read_all
+from jaxgan.data.records import describe, load_people, open_split, read_all
 from jaxgan.data.tfrecords import import_tensorflow
 from jaxgan.errors import InputError
 from jaxgan.faces.fit import Fit
@@ -107,12 +107,12 @@ def record_batches(
         return _batches(portraits, draws, None)
     pairs = None
     if paired:
-        labels, encoded = load_labels(data_dir, name, split), [record["image"] for record in read_all(records, where)]
+        encoded = [record["image"] for record in read_all(records, where)]
 
         def pictures(rows: np.ndarray, flips: np.ndarray) -> np.ndarray:
             return mirrored(np.stack([decode({"image": encoded[row]})["image"].numpy() for row in rows]), flips)
 
-        pairs = (Partners(labels and [label.person for label in labels], where), pictures)
+        pairs = (Partners(load_people(data_dir, name, split), where), pictures)
     return _batches(portraits, draws, _Targets(_all_keypoints(records, where), draws, pairs))
 
 

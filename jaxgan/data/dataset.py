@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from jaxgan.data.batches import Batch, record_batches
-from jaxgan.data.records import DatasetInfo, dataset_info, load_labels, load_split
+from jaxgan.data.records import DatasetInfo, dataset_info, load_people, load_split
 
 
 class Dataset(Protocol):
@@ -58,8 +58,7 @@ class Records:
 
     def people(self) -> list[str] | None:
         """As in Dataset."""
-        labels = load_labels(self.data_dir, self.name, "train")
-        return labels and [label.person for label in labels]
+        return load_people(self.data_dir, self.name, "train")
 
     def load(self, split: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """As in Dataset."""

@@ -82,6 +82,16 @@ def load_labels(data_dir: str | Path, name: str, split: str, limit: int | None =
     return [Label(*(part.decode() for part in each)) for each in read_all(named, describe(data_dir, name))]
 
 
+def load_people(data_dir: str | Path, name: str, split: str) -> list[str] | None:
+    """The person on each portrait of a split, "" where it is not known; None for a dataset prepared without --people.
+
+    Raises:
+      DatasetError: There is no such dataset or split.
+    """
+    labels = load_labels(data_dir, name, split)
+    return labels and [label.person for label in labels]
+
+
 def open_split(data_dir: str | Path, name: str, split: str) -> tuple[Any, Callable[[Any], Any]]:
     """A split as a tf.data.Dataset of records with encoded images, in fixed order, and what decodes one of them."""
     _, tfds = import_tensorflow()
